@@ -1,0 +1,213 @@
+"""The only place that knows everybody: builds the battery and its links, then runs them.
+
+The fast path runs from the board's timer. Everything else is a coroutine here, each under
+supervision: one that fails is named on the console, and started again with back-off; it never
+stops another. Leaving `run` stops the timer with the gates off.
+"""
+
+import asyncio
+import gc
+import sys
+
+from afe.bq76952 import Bq76952
+from bms import requests
+from bms.access import Access
+from bms.battery import Battery
+from bms.faults import Faults
+from bms.parameters import APPLIES_AFE, Parameters
+from bms.point_rows import ROWS as POINT_ROWS
+from bms.points import Points
+from console.console import Console
+from modbus.registers import RegisterMap
+from modbus.rtu import RtuSlave
+from modbus.server import Server
+from storage.configuration import Configuration
+
+VERSION = "0.1.0"
+
+_WATCHDOG_MS = 3000
+_SLOW_PERIOD_MS = 1000
+_SLOW_ALIVE_MS = 5000  # the slow path counts as dead after this long without a turn
+_RESTART_FIRST_MS = 1000
+_RESTART_LAST_MS = 60000
+
+
+class FastPath:
+    """What the board's timer calls. Feeds the watchdog only on proof of progress (law 6)."""
+
+    def __init__(self, board, battery, period_ms):
+        self._battery = battery
+        self._ticks_ms = board.ticks_ms
+        self._ticks_diff = board.ticks_diff
+        self._late_ms = 2 * period_ms
+        self._last = board.ticks_ms()
+        self._slow_age_ms = 0
+        self._watchdog = None
+
+    def guard(self, watchdog):
+        """From now on `watchdog` bites when this or the slow path stops working."""
+        self._watchdog = watchdog
+
+    def slow_alive(self):
+        """The slow path did its turn."""
+        self._slow_age_ms = 0
+
+    def tick(self, _timer=None):
+        """One step; late callbacks are made good by the elapsed time."""
+        now = self._ticks_ms()
+        elapsed_ms = self._ticks_diff(now, self._last)
+        self._last = now
+        self._battery.step(elapsed_ms)
+        self._slow_age_ms = min(self._slow_age_ms + elapsed_ms, _SLOW_ALIVE_MS + 1)
+        if (
+            self._watchdog is not None
+            and self._battery.failure is None
+            and elapsed_ms <= self._late_ms
+            and self._slow_age_ms <= _SLOW_ALIVE_MS
+        ):
+            self._watchdog.feed()
+
+
+class Application:
+    """Builds everything once; `main` runs it until something stops the program."""
+
+    def __init__(self, board):
+        self._board = board
+        self.parameters = Parameters()
+        self.points = Points(POINT_ROWS)
+        self.faults = Faults()
+        self.configuration = Configuration("/")
+        self.configuration.load(self.parameters)
+        value = self.parameters.value
+        self._afe = Bq76952(board.afe_bus(), self.parameters, crc=value("afe_crc") == 1)
+        self.battery = Battery(
+            self.points,
+            self.parameters,
+            self.faults,
+            self._afe,
+            board.charge_off,
+            board.discharge_off,
+            self.configuration.loaded,
+        )
+        self._fast_path = FastPath(board, self.battery, value("step_period_ms"))
+        self._doors = []
+        self._reprogram = False
+        self._services = [("slow path", self._slow_path), ("modbus", self._modbus)]
+        if value("inverter_profile"):
+            self._services.append(("inverter", self._inverter))
+        self._services.append(("console", self._console))
+
+    def start_guarding(self):
+        """Start the timer and the watchdog: from here on the fast path decides."""
+        self._board.start_timer(self.parameters.value("step_period_ms"), self._fast_path.tick)
+        self._fast_path.guard(self._board.watchdog(_WATCHDOG_MS))
+
+    async def main(self):
+        """Run all services for ever."""
+        for name, service in self._services:
+            asyncio.create_task(self._supervise(name, service))
+        while True:
+            await asyncio.sleep_ms(_SLOW_PERIOD_MS * 3600)
+
+    def changed(self, applies):
+        """Some parameters changed; `applies` holds the APPLIES_* bits of what that needs."""
+        if applies & APPLIES_AFE:
+            self._reprogram = True
+
+    async def _supervise(self, name, service):
+        pause_ms = _RESTART_FIRST_MS
+        while True:
+            try:
+                await service()
+            except Exception as failure:
+                print("service '%s' failed, again in %d ms:" % (name, pause_ms))
+                sys.print_exception(failure)
+            await asyncio.sleep_ms(pause_ms)
+            pause_ms = min(2 * pause_ms, _RESTART_LAST_MS)
+
+    async def _slow_path(self):
+        board = self._board
+        last = board.ticks_ms()
+        reported = False
+        while True:
+            now = board.ticks_ms()
+            elapsed_ms = board.ticks_diff(now, last)
+            last = now
+            self.battery.slow_step(elapsed_ms)
+            for door in self._doors:
+                door.step(elapsed_ms)
+            if self._reprogram:
+                self._reprogram = not self.battery.requests.post(requests.REPROGRAM_AFE)
+            if self.battery.failure is not None and not reported:
+                reported = True
+                print("the fast path failed, gates are off:")
+                sys.print_exception(self.battery.failure)
+            gc.collect()
+            self._fast_path.slow_alive()
+            await asyncio.sleep_ms(_SLOW_PERIOD_MS)
+
+    def _door(self, trusted=False):
+        door = Access(self.parameters, trusted)
+        self._doors.append(door)
+        return door
+
+    async def _modbus(self):
+        value = self.parameters.value
+        baud = int(self._choice("modbus_baud"))
+        uart, transmit_enable = self._board.rs485_port(baud)
+        registers = RegisterMap(
+            self.points, self.parameters, self._door(), self.battery.requests, self.changed
+        )
+        server = Server(value("modbus_address"), registers)
+        await RtuSlave(uart, baud, server, transmit_enable).run()
+
+    async def _inverter(self):
+        # Imported here: a board without an inverter does not pay for the link to one.
+        from canbus.mcp2515 import MCP2515
+        from inverter.link import InverterLink
+
+        value = self.parameters.value
+        profile_name = self._choice("inverter_profile")
+        profile = __import__("inverter." + profile_name, None, None, (profile_name,))
+        spi, select, oscillator_hz = self._board.can_bus()
+        can = MCP2515(spi, select, int(self._choice("can_bitrate_kbit")), oscillator_hz)
+        board = self._board
+        link = InverterLink(
+            can, profile, self.points, self.faults, board.ticks_ms, board.ticks_diff
+        )
+        await link.run()
+
+    async def _console(self):
+        port = self._board.console_port()
+        console = Console(
+            self.points,
+            self.parameters,
+            self.faults,
+            self._door(trusted=True),
+            self.battery.requests,
+            self.configuration,
+            "Cellsteward %s on board '%s', %s" % (VERSION, self._board.NAME, sys.version),
+            self.changed,
+            self._board.reset,
+        )
+        await console.run(port)
+
+    def _choice(self, name):
+        index = self.parameters.index(name)
+        return self.parameters.choices(index)[self.parameters.values[index]]
+
+
+application = None
+"""The running application, for whoever looks at it from the REPL after an interrupt."""
+
+
+def run(board):
+    """Build the application and run it; however it ends, the gates are off."""
+    global application
+    try:
+        application = Application(board)
+        application.start_guarding()
+        asyncio.run(application.main())
+    finally:
+        board.stop_timer()
+        board.gates_off()

@@ -1,0 +1,66 @@
+"""Which faults are active or latched now, and which gates they block.
+
+Fast path only; nothing here allocates after construction. A fault is reported again in every step
+in which its cause is present. It stays active for the hold time it was reported with, so that a
+flickering cause does not make the gates chatter; a latching fault stays until `clear`.
+Words hold 16 faults each, so that masks never become heap objects on the boards.
+"""
+
+from array import array
+
+WORDS = 4
+
+
+class FaultRegister:
+    """State of every fault of a `bms.faults.Faults` table."""
+
+    def __init__(self, faults):
+        self._table = faults
+        self.words = array("i", [0] * WORDS)
+        self._held_ms = array("i", [-1] * len(faults))  # -1: not active
+        self._present = bytearray(len(faults))
+        self._any = False  # whether a step has anything to look at
+
+    def report(self, bit, hold_ms):
+        """The cause of fault `bit` is present in this step."""
+        self._present[bit] = 1
+        self._held_ms[bit] = hold_ms
+        self._any = True
+
+    def is_active(self, bit):
+        """Whether the fault is active or latched."""
+        return self.words[bit >> 4] >> (bit & 15) & 1 == 1
+
+    def step(self, elapsed_ms):
+        """Let time pass once all causes were reported. Returns the GATE_* bits that are blocked."""
+        if not self._any:
+            return 0
+        blocked = 0
+        self._any = False
+        held_ms = self._held_ms
+        present = self._present
+        words = self.words
+        for bit in range(len(present)):
+            if held_ms[bit] < 0:
+                continue
+            if present[bit]:
+                present[bit] = 0
+                words[bit >> 4] |= 1 << (bit & 15)
+            elif held_ms[bit] > elapsed_ms:
+                held_ms[bit] -= elapsed_ms
+            elif self._table.latching[bit]:
+                held_ms[bit] = 0
+            else:
+                held_ms[bit] = -1
+                words[bit >> 4] &= ~(1 << (bit & 15))
+                continue
+            blocked |= self._table.blocks[bit]
+            self._any = True
+        return blocked
+
+    def clear(self):
+        """Forget latched faults whose cause is gone; the others stay (law 4)."""
+        for bit in range(len(self._present)):
+            if self._table.latching[bit] and self._held_ms[bit] == 0:
+                self._held_ms[bit] = -1
+                self.words[bit >> 4] &= ~(1 << (bit & 15))

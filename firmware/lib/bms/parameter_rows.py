@@ -1,0 +1,142 @@
+"""The parameters table: every setting, one line each.
+
+Columns: register | name | unit | type | minimum | maximum | default | applies | help
+- register: Modbus holding register (hexadecimal); once released it never changes its meaning
+- type: u16, i16, i32 (two registers, high word first), secret (u16, write only)
+- unit of a choice: the choices, separated by spaces; the value is the choice's position
+- default: one value, four by chemistry (lfp/nmc/lto/sodium), or `-`: the builder must say it
+- applies: `now`; `afe`: gates open for about a second while the measuring chip is programmed
+  anew; `restart`: after the next restart
+Numbers stay below 2**30: larger integers are heap objects on our boards.
+Chemistry defaults: LiFePO4, NMC/NCA, LTO and sodium-ion values are the usual data-sheet windows
+of such cells (2.5-3.65 V, 3.0-4.2 V, 1.5-2.8 V, 1.5-4.1 V) with a margin inside them; a cell's own
+data sheet goes first.
+"""
+
+ROWS = b"""
+# What the pack is
+1000|chemistry|lfp nmc lto sodium|u16|0|3|-|restart|Cell chemistry; every other default follows from it
+1001|series_cells|-|u16|3|16|-|restart|Cells in series
+1002|design_capacity_mah|mAh|i32|500|1000000|-|now|Capacity of one cell when new, from its data sheet
+1004|shunt_microohm|uohm|u16|50|10000|500|afe|Resistance of the current shunt
+1005|cell_thermistors|-|u16|1|3|2|restart|Cell temperature sensors fitted, from TS1 on (10 kohm NTC)
+1006|fet_thermistor|no yes|u16|0|1|0|afe|A sensor at the switches is fitted on HDQ; without it the chip's own temperature stands in
+1007|afe_crc|no yes|u16|0|1|0|restart|The measuring chip is a version that talks with CRC
+
+# The fast path
+1010|step_period_ms|ms|u16|20|250|100|restart|Time between two measurements and decisions
+1011|afe_watchdog_s|s|u16|1|5|4|afe|The measuring chip opens the gates after this time without the processor
+
+# Protections in software: warning, trip, delay, release, release delay
+1020|cell_overvoltage_warn_mv|mV|u16|1500|4500|3600/4180/2750/4100|now|A cell above this is a warning
+1021|cell_overvoltage_trip_mv|mV|u16|1500|4500|3650/4220/2800/4150|afe|A cell above this blocks charging
+1022|cell_overvoltage_delay_ms|ms|u16|0|5000|1000|afe|for this long
+1023|cell_overvoltage_release_mv|mV|u16|1500|4500|3450/4120/2650/4000|afe|until all cells are below this
+1024|cell_overvoltage_release_delay_ms|ms|u16|0|60000|5000|now|for this long
+1028|cell_undervoltage_warn_mv|mV|u16|1000|4000|2900/3200/1900/2000|now|A cell below this is a warning
+1029|cell_undervoltage_trip_mv|mV|u16|1000|4000|2700/3000/1700/1800|afe|A cell below this blocks discharging
+102a|cell_undervoltage_delay_ms|ms|u16|0|5000|2000|afe|for this long
+102b|cell_undervoltage_release_mv|mV|u16|1000|4000|3000/3300/2000/2300|afe|until all cells are above this
+102c|cell_undervoltage_release_delay_ms|ms|u16|0|60000|5000|now|for this long
+1030|overcurrent_charge_warn_ma|mA|i32|100|600000|55000|now|A charge current above this is a warning
+1032|overcurrent_charge_trip_ma|mA|i32|100|600000|60000|afe|A charge current above this blocks charging
+1034|overcurrent_charge_delay_ms|ms|u16|0|60000|3000|now|for this long
+1035|overcurrent_charge_release_ma|mA|i32|0|600000|5000|now|until it is below this
+1037|overcurrent_charge_release_delay_ms|ms|u16|0|60000|30000|now|for this long
+1038|overcurrent_discharge_warn_ma|mA|i32|100|600000|110000|now|A discharge current above this is a warning
+103a|overcurrent_discharge_trip_ma|mA|i32|100|600000|120000|afe|A discharge current above this blocks discharging
+103c|overcurrent_discharge_delay_ms|ms|u16|0|60000|3000|now|for this long
+103d|overcurrent_discharge_release_ma|mA|i32|0|600000|5000|now|until it is below this
+103f|overcurrent_discharge_release_delay_ms|ms|u16|0|60000|30000|now|for this long
+1040|overtemperature_charge_warn_dc|0.1C|i16|0|900|450|now|A cell warmer than this is a warning
+1041|overtemperature_charge_trip_dc|0.1C|i16|0|900|500|afe|A cell warmer than this blocks charging
+1042|overtemperature_charge_delay_ms|ms|u16|0|60000|2000|afe|for this long
+1043|overtemperature_charge_release_dc|0.1C|i16|0|900|450|afe|until all cells are cooler than this
+1044|overtemperature_charge_release_delay_ms|ms|u16|0|60000|10000|now|for this long
+1048|overtemperature_discharge_warn_dc|0.1C|i16|0|900|550|now|A cell warmer than this is a warning
+1049|overtemperature_discharge_trip_dc|0.1C|i16|0|900|600|afe|A cell warmer than this blocks discharging
+104a|overtemperature_discharge_delay_ms|ms|u16|0|60000|2000|afe|for this long
+104b|overtemperature_discharge_release_dc|0.1C|i16|0|900|550|afe|until all cells are cooler than this
+104c|overtemperature_discharge_release_delay_ms|ms|u16|0|60000|10000|now|for this long
+1050|undertemperature_charge_warn_dc|0.1C|i16|-400|400|50/50/-200/-50|now|A cell colder than this is a warning
+1051|undertemperature_charge_trip_dc|0.1C|i16|-400|400|0/0/-300/-100|afe|A cell colder than this blocks charging
+1052|undertemperature_charge_delay_ms|ms|u16|0|60000|2000|afe|for this long
+1053|undertemperature_charge_release_dc|0.1C|i16|-400|400|30/30/-250/-70|afe|until all cells are warmer than this
+1054|undertemperature_charge_release_delay_ms|ms|u16|0|60000|10000|now|for this long
+1058|undertemperature_discharge_warn_dc|0.1C|i16|-400|400|-150/-150/-300/-250|now|A cell colder than this is a warning
+1059|undertemperature_discharge_trip_dc|0.1C|i16|-400|400|-200/-200/-350/-300|afe|A cell colder than this blocks discharging
+105a|undertemperature_discharge_delay_ms|ms|u16|0|60000|2000|afe|for this long
+105b|undertemperature_discharge_release_dc|0.1C|i16|-400|400|-150/-150/-300/-250|afe|until all cells are warmer than this
+105c|undertemperature_discharge_release_delay_ms|ms|u16|0|60000|10000|now|for this long
+1060|stack_mismatch_warn_mv|mV|u16|50|5000|250|now|Sum of cells and stack voltage further apart than this is a warning
+1061|stack_mismatch_trip_mv|mV|u16|50|5000|500|now|Sum of cells and stack voltage further apart than this opens both gates
+1062|stack_mismatch_delay_ms|ms|u16|0|5000|1000|now|for this long
+1063|stack_mismatch_release_mv|mV|u16|50|5000|200|now|until they agree within this
+1064|stack_mismatch_release_delay_ms|ms|u16|0|60000|5000|now|for this long
+
+# Protections that act inside the measuring chip, also when the processor hangs
+1070|afe_voltage_margin_mv|mV|u16|20|300|50|afe|The chip's cell voltage trips lie this far beyond the software's
+1071|afe_delay_margin_ms|ms|u16|100|1500|1000|afe|The chip's cell voltage trips wait this much longer than the software's
+1072|afe_temperature_margin_dc|0.1C|u16|10|100|30|afe|The chip's temperature trips lie this far beyond the software's
+1073|fast_overcurrent_charge_ma|mA|i32|100|600000|80000|afe|The chip blocks charging above this current
+1075|fast_overcurrent_discharge_ma|mA|i32|100|600000|160000|afe|The chip blocks discharging above this current
+1077|fast_overcurrent_delay_ms|ms|u16|10|400|200|afe|for this long
+1078|short_circuit_trip_ma|mA|i32|1000|1000000|400000|afe|The chip opens both gates above this discharge current
+107a|short_circuit_delay_us|us|u16|15|450|120|afe|for this long
+
+# What the pack allows a charger or an inverter
+1080|charge_cell_mv|mV|u16|1500|4500|3500/4150/2700/4050|now|Charge voltage limit per cell
+1081|discharge_cell_mv|mV|u16|1000|4000|3000/3300/2000/2300|now|Discharge voltage limit per cell
+1082|charge_current_max_ma|mA|i32|0|600000|50000|now|Highest charge current offered to a charger
+1084|discharge_current_max_ma|mA|i32|0|600000|100000|now|Highest discharge current offered to an inverter
+
+# State of charge
+1090|full_cell_mv|mV|u16|1500|4500|3450/4120/2680/4020|now|The pack is full when a cell is above this
+1091|full_current_ma|mA|i32|10|100000|5000|now|while the charge current is below this
+1093|full_hold_s|s|u16|10|3600|180|now|for this long
+1094|empty_cell_mv|mV|u16|1000|4000|2900/3150/1850/1950|now|The pack is empty when a cell is below this
+1095|empty_hold_s|s|u16|1|600|10|now|for this long
+
+# Links
+10a0|modbus_address|-|u16|1|247|1|restart|Modbus address on RS485
+10a1|modbus_baud|9600 19200 38400 57600 115200|u16|0|4|0|restart|Modbus speed on RS485, 8 data bits, no parity, 1 stop bit
+10a2|inverter_profile|none pylontech|u16|0|1|1|restart|Language spoken to the inverter over CAN
+10a3|can_bitrate_kbit|125 250 500|u16|0|2|2|restart|Speed of the CAN bus
+10a4|access_code|-|secret|0|65535|0|now|Unlocks writes over a bus for a while; 0: a bus may never write
+10a5|access_minutes|min|u16|1|60|10|now|How long writes stay unlocked
+"""
+
+ORDER = b"""
+# Pairs that must hold as `lower < higher` (read `<=` where written so), checked as a whole.
+cell_overvoltage_release_mv < cell_overvoltage_trip_mv
+cell_overvoltage_warn_mv <= cell_overvoltage_trip_mv
+cell_undervoltage_trip_mv < cell_undervoltage_release_mv
+cell_undervoltage_trip_mv <= cell_undervoltage_warn_mv
+cell_undervoltage_release_mv < cell_overvoltage_release_mv
+overcurrent_charge_warn_ma <= overcurrent_charge_trip_ma
+overcurrent_charge_release_ma < overcurrent_charge_trip_ma
+overcurrent_charge_trip_ma < fast_overcurrent_charge_ma
+overcurrent_discharge_warn_ma <= overcurrent_discharge_trip_ma
+overcurrent_discharge_release_ma < overcurrent_discharge_trip_ma
+overcurrent_discharge_trip_ma < fast_overcurrent_discharge_ma
+fast_overcurrent_discharge_ma < short_circuit_trip_ma
+overtemperature_charge_warn_dc <= overtemperature_charge_trip_dc
+overtemperature_charge_release_dc < overtemperature_charge_trip_dc
+overtemperature_discharge_warn_dc <= overtemperature_discharge_trip_dc
+overtemperature_discharge_release_dc < overtemperature_discharge_trip_dc
+undertemperature_charge_trip_dc <= undertemperature_charge_warn_dc
+undertemperature_charge_trip_dc < undertemperature_charge_release_dc
+undertemperature_discharge_trip_dc <= undertemperature_discharge_warn_dc
+undertemperature_discharge_trip_dc < undertemperature_discharge_release_dc
+undertemperature_charge_release_dc < overtemperature_charge_release_dc
+undertemperature_discharge_release_dc < overtemperature_discharge_release_dc
+stack_mismatch_warn_mv <= stack_mismatch_trip_mv
+stack_mismatch_release_mv < stack_mismatch_trip_mv
+charge_cell_mv < cell_overvoltage_trip_mv
+cell_undervoltage_trip_mv < discharge_cell_mv
+discharge_cell_mv < charge_cell_mv
+full_cell_mv <= charge_cell_mv
+empty_cell_mv < full_cell_mv
+charge_current_max_ma <= overcurrent_charge_trip_ma
+discharge_current_max_ma <= overcurrent_discharge_trip_ma
+"""

@@ -1,0 +1,210 @@
+"""The settings: their values, and the only door through which a value changes.
+
+A change is a batch: every value is checked against its range, then all of them together against
+each other (`ORDER` in the rows), and only then all take effect. A refused batch changes nothing
+and raises ParameterError, whose text names the value, its range and why.
+The fast path reads `values[index]`, which allocates nothing.
+"""
+
+import sys
+from array import array
+
+from bms.table import INVALID, Names, UnknownName, field, rows
+
+TYPE_U16 = 0
+TYPE_I16 = 1
+TYPE_I32 = 2
+TYPE_SECRET = 3
+_TYPES = ("u16", "i16", "i32", "secret")
+
+# What a change needs before it is in force; bits, because a batch may need several.
+APPLIES_NOW = 0
+APPLIES_AFE = 1
+APPLIES_RESTART = 2
+_APPLIES = ("now", "afe", "restart")
+
+_CHEMISTRIES = 4
+_MAX_PROBLEMS = 5  # more would not be read, and the text must stay small
+
+
+class ParameterError(ValueError):
+    """A value or a combination was refused; the text says which, its range and why."""
+
+
+def _forget_rows():
+    """Give back the memory of the rows' text; it is read again from flash when asked for."""
+    sys.modules.pop("bms.parameter_rows", None)
+
+
+class Parameters:
+    """The parameters table.
+
+    Until `load` accepted a configuration, `loaded` is False and the values are the defaults of the
+    first chemistry, so that the links come up and the board can be set up; what has no default is
+    INVALID, and nothing is measured or switched.
+    """
+
+    def __init__(self):
+        from bms.parameter_rows import ORDER, ROWS
+
+        names = []
+        units = []
+        types = bytearray()
+        applies = bytearray()
+        self.registers = array("H")
+        self.minimums = array("i")
+        self.maximums = array("i")
+        self._defaults = array("i")
+        for register, name, unit, kind, minimum, maximum, default, apply, _ in rows(ROWS):
+            names.append(name)
+            units.append(unit)
+            types.append(_TYPES.index(kind))
+            applies.append(_APPLIES.index(apply))
+            self.registers.append(int(register, 16))
+            self.minimums.append(int(minimum))
+            self.maximums.append(int(maximum))
+            options = default.split("/")
+            for chemistry in range(_CHEMISTRIES):
+                option = options[chemistry % len(options)]
+                self._defaults.append(INVALID if option == "-" else int(option))
+        self.names = Names(names)
+        self.units = Names(units)
+        self.types = bytes(types)
+        self.applies = bytes(applies)  # APPLIES_*, one a row
+        self.values = array("i", [self.default(row, 0) for row in range(len(names))])
+        self.loaded = False
+        self._chemistry = self.index("chemistry")
+        self._order = array("H")
+        for (line,) in rows(ORDER):
+            lower, sign, higher = line.split()
+            self._order.append(self.index(lower))
+            self._order.append(self.index(higher))
+            self._order.append(sign == "<=")
+        _forget_rows()
+
+    def __len__(self):
+        return len(self.types)
+
+    def index(self, name):
+        """Row of a parameter. Keep it: looking up allocates. Raises UnknownName."""
+        return self.names.index(name)
+
+    def value(self, name):
+        """Value by name, for start-up code; the fast path keeps the index instead."""
+        return self.values[self.index(name)]
+
+    def default(self, index, chemistry):
+        """Default of a row for a chemistry; INVALID where the builder must choose."""
+        return self._defaults[index * _CHEMISTRIES + chemistry]
+
+    def choices(self, index):
+        """Names of a choice's values, or an empty list for a number. Allocates."""
+        unit = self.units.name(index)
+        return unit.split() if " " in unit else []
+
+    def help(self, index):
+        """One line that says what a parameter does, read from flash. Allocates."""
+        from bms.parameter_rows import ROWS
+
+        _forget_rows()
+        return field(ROWS, index, 8)
+
+    def load(self, settings):
+        """Take a whole configuration: `settings` maps names to integers.
+
+        What it does not name gets the default of its chemistry. Raises ParameterError, and keeps
+        the values it had, if a name is unknown, a required one is missing, a value is out of its
+        range or two values contradict each other.
+        """
+        problems = []
+        given = {}
+        for name in settings:
+            try:
+                given[self.index(name)] = settings[name]
+            except UnknownName:
+                problems.append("'%s' is not a parameter" % name)
+        chemistry = given.get(self._chemistry, 0)
+        if self._range_problem(self._chemistry, chemistry):
+            chemistry = 0
+        proposed = array("i", self.values)
+        for index in range(len(self)):
+            value = given.get(index, self.default(index, chemistry))
+            problem = self._range_problem(index, value)
+            if problem:
+                problems.append(problem)
+            else:
+                proposed[index] = value
+        self._take(proposed, problems)
+
+    def change(self, changes):
+        """Change some values of a loaded configuration: `changes` is a list of (index, value).
+
+        Returns the APPLIES_* bits of the values that differ. Raises ParameterError and changes
+        nothing if any value is refused, or if no configuration was loaded yet.
+        """
+        if not self.loaded:
+            raise ParameterError(
+                "there is no configuration to change: set one up as a whole on the console first"
+            )
+        problems = []
+        proposed = array("i", self.values)
+        applies = APPLIES_NOW
+        for index, value in changes:
+            problem = self._range_problem(index, value)
+            if problem:
+                problems.append(problem)
+            elif proposed[index] != value:
+                proposed[index] = value
+                applies |= self.applies[index]
+        self._take(proposed, problems)
+        return applies
+
+    def differing(self):
+        """Names and values that are not the defaults of the chemistry, as `load` takes them."""
+        chemistry = self.values[self._chemistry]
+        return {
+            self.names.name(index): self.values[index]
+            for index in range(len(self))
+            if self.values[index] != self.default(index, chemistry)
+        }
+
+    def _range_problem(self, index, value):
+        name = self.names.name(index)
+        if value is INVALID or value == INVALID:
+            return "'%s' is missing; it has no default" % name
+        low = self.minimums[index]
+        high = self.maximums[index]
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            if self.types[index] == TYPE_SECRET:
+                value = "the value given"
+            return "'%s' must be a whole number from %d to %d, not %s" % (name, low, high, value)
+        return None
+
+    def _order_problems(self, proposed):
+        problems = []
+        for at in range(0, len(self._order), 3):
+            low = self._order[at]
+            high = self._order[at + 1]
+            allowed = self._order[at + 2]
+            if proposed[low] > proposed[high] or (proposed[low] == proposed[high] and not allowed):
+                problems.append(
+                    "'%s' (%d) must be below %s'%s' (%d)"
+                    % (
+                        self.names.name(low),
+                        proposed[low],
+                        "or equal to " if allowed else "",
+                        self.names.name(high),
+                        proposed[high],
+                    )
+                )
+        return problems
+
+    def _take(self, proposed, problems):
+        if not problems:
+            problems = self._order_problems(proposed)
+        if problems:
+            more = len(problems) - _MAX_PROBLEMS
+            text = "; ".join(problems[:_MAX_PROBLEMS])
+            raise ParameterError(text + ("; and %d more" % more if more > 0 else ""))
+        memoryview(self.values)[0:] = memoryview(proposed)
+        self.loaded = True

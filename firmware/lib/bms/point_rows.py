@@ -1,0 +1,49 @@
+"""The points table: every value that Cellsteward publishes, one line each.
+
+Columns: name | unit | type | count | path | meaning
+- type: how links show it: i32, u16, i16 (b16: a bit mask, shown as u16)
+- count: how many values (a vector has one slot per cell, sensor or 16-bit word)
+- path: who writes it: `fast` (every step, blank while measurements are not valid), `live` (every
+  step, always true), `slow` (once a second, blank while measurements are not valid), `count`
+  (once a second, always true)
+
+The order is the order of the Modbus telemetry block from 0x0100: only ever append.
+Indices count from 0 (`cell_min_index` 0 is the cell next to pack minus); texts for people say
+"cell 1" for it.
+"""
+
+ROWS = b"""
+pack_voltage_mv|mV|i32|1|fast|Voltage of the whole pack, measured at the top of the cell stack
+current_ma|mA|i32|1|fast|Pack current, charging positive
+power_w|W|i32|1|fast|Pack power, charging positive
+soc_bp|0.01%|i32|1|slow|State of charge
+charge_voltage_limit_mv|mV|i32|1|count|Highest pack voltage a charger may apply (CVL)
+charge_current_limit_ma|mA|i32|1|live|Highest charge current the pack allows now (CCL), 0 when charging is blocked
+discharge_current_limit_ma|mA|i32|1|live|Highest discharge current the pack allows now (DCL), sent positive, 0 when blocked
+discharge_voltage_limit_mv|mV|i32|1|count|Lowest pack voltage an inverter may discharge to (DVL)
+charge_allowed|-|i32|1|live|1 while nothing forbids charging
+discharge_allowed|-|i32|1|live|1 while nothing forbids discharging
+gates|bits|i32|1|live|Gates that are on, as the chip says (as commanded while it is silent): bit 0 charge, bit 1 discharge
+state|-|i32|1|live|What the firmware is doing; see the table of states
+uptime_s|s|i32|1|live|Seconds since the processor started
+soh_bp|0.01%|i32|1|count|State of health: usable capacity over design capacity
+remaining_mah|mAh|i32|1|slow|Charge left in the pack
+full_mah|mAh|i32|1|count|Charge the full pack holds today
+design_mah|mAh|i32|1|count|Charge the pack held when new
+cycles|-|i32|1|count|Equivalent full cycles: discharged charge over design capacity
+cell_min_mv|mV|i32|1|fast|Lowest cell voltage
+cell_max_mv|mV|i32|1|fast|Highest cell voltage
+cell_min_index|-|i32|1|fast|Position of the lowest cell, counting from 0 at pack minus
+cell_max_index|-|i32|1|fast|Position of the highest cell, counting from 0 at pack minus
+cell_delta_mv|mV|i32|1|fast|Highest minus lowest cell voltage
+temperature_min_dc|0.1C|i32|1|fast|Lowest cell temperature
+temperature_max_dc|0.1C|i32|1|fast|Highest cell temperature
+board_temperature_dc|0.1C|i32|1|fast|Temperature of the board at the switches
+measurement_age_ms|ms|i32|1|live|Time since the last complete, plausible measurement
+series_cells|-|i32|1|count|Cells in series, as configured
+cell_voltage_mv|mV|u16|32|fast|Voltage of each cell, from pack minus up; unused slots are blank
+temperature_dc|0.1C|i16|8|fast|Temperature of each cell sensor; unused slots are blank
+faults|bits|b16|4|live|Active and latched faults, 16 to a word; see the table of faults
+warnings|bits|b16|4|live|Active warnings, same bits as faults
+balancing|bits|b16|2|live|Cells being bled now, bit 0 is cell 1
+"""

@@ -1,0 +1,97 @@
+"""The published values: one array that the fast path and the slow path fill, and all links read.
+
+Who may write: the battery only. `publish_fast` is called by `step`, `publish_slow` by the slow
+coroutine; both copy a whole block at once, in one bytecode, so that no reader meets a mix.
+Who may read: anybody, after `snapshot_into` copied all values into the reader's own array.
+None of the three allocates. Values that rest on measurements are INVALID (see bms.table) whenever
+the measurement is missing, stale or implausible.
+"""
+
+from array import array
+
+from bms.table import INVALID, Names, rows
+
+# Types, as in the rows: registers a value takes on Modbus, and its sign.
+TYPE_I32 = 0
+TYPE_U16 = 1
+TYPE_I16 = 2
+TYPE_B16 = 3
+_TYPES = ("i32", "u16", "i16", "b16")
+
+# The states, as the point `state` shows them.
+STATES = ("starting", "unconfigured", "programming", "standby", "active", "fault", "failed")
+STATE_STARTING = 0  # no decision yet
+STATE_UNCONFIGURED = 1  # no valid configuration: nothing is measured, gates off
+STATE_PROGRAMMING = 2  # the measuring chip is being programmed, gates off
+STATE_STANDBY = 3  # all is well, gates off by command
+STATE_ACTIVE = 4  # guarding, nothing blocked
+STATE_FAULT = 5  # guarding, at least one direction blocked by a fault
+STATE_FAILED = 6  # the firmware stopped itself, gates off
+
+
+class Points:
+    """The points table and its live values; `rows_text` is bms.point_rows.ROWS."""
+
+    def __init__(self, rows_text):
+        table = list(rows(rows_text))
+        self.names = Names([row[0] for row in table])
+        self.units = Names([row[1] for row in table])
+        self.types = bytes(_TYPES.index(row[2]) for row in table)
+        self.counts = bytes(int(row[3]) for row in table)
+        self.offsets = array("H", [0] * len(table))
+        size = 0
+        starts = []
+        for path in ("fast", "live", "slow", "count"):
+            starts.append(size)
+            for index, row in enumerate(table):
+                if row[4] == path:
+                    self.offsets[index] = size
+                    size += self.counts[index]
+        self.blank_size = starts[1]  # values before this offset are fast and rest on measurements
+        self.fast_size = starts[2]  # values before this offset are the fast path's
+        self.slow_blank_size = starts[3] - starts[2]
+        self.live = array("i", [INVALID] * size)
+        view = memoryview(self.live)
+        self._all = view
+        self._fast = view[: self.fast_size]
+        self._slow = view[self.fast_size :]
+        self._slow_blank = view[self.fast_size : self.fast_size + self.slow_blank_size]
+        self._blank = memoryview(array("i", [INVALID] * self.slow_blank_size))
+
+    def __len__(self):
+        return len(self.types)
+
+    def index(self, name):
+        """Row of a point. Keep it: looking up allocates. Raises UnknownName."""
+        return self.names.index(name)
+
+    def offset(self, name):
+        """Place of a point's first value in a snapshot. Keep it: looking up allocates."""
+        return self.offsets[self.names.index(name)]
+
+    def new_snapshot(self):
+        """An array that `snapshot_into` accepts; make it once."""
+        return array("i", [0] * len(self.live))
+
+    def snapshot_into(self, view):
+        """Copy all live values into `view`, a memoryview over an array of `new_snapshot`."""
+        view[0:] = self._all
+
+    def publish_fast(self, view):
+        """Publish the values at offsets 0..fast_size from `view` (a memoryview of that length)."""
+        self._fast[0:] = view
+
+    def publish_slow(self, view):
+        """Publish the values from offset fast_size on from `view` (a memoryview)."""
+        self._slow[0:] = view
+
+    def blank_slow(self):
+        """Make the slow values that rest on measurements INVALID at once (law 3)."""
+        self._slow_blank[0:] = self._blank
+
+
+def set_bit_names(words, faults):
+    """Names of the bits set in `words` (16 bits each), by a Faults table. Allocates."""
+    return [
+        faults.names.name(bit) for bit in range(len(faults)) if words[bit >> 4] >> (bit & 15) & 1
+    ]

@@ -1,0 +1,51 @@
+"""One measurement of the whole pack: what a measuring chip's driver fills and the battery judges.
+
+Units are the project's (mV, mA charging positive, 0.1 C). The driver owns no decision: it copies
+what the chip says. Everything is allocated here, once.
+"""
+
+from array import array
+
+MAX_CELLS = 32
+MAX_THERMISTORS = 8
+
+# Gates, as bits of `gates` here, in the points table and in commands to a driver.
+GATE_CHARGE = 1
+GATE_DISCHARGE = 2
+GATES_BOTH = 3
+
+# What a driver answers when it is asked for a sample or a piece of configuration.
+OK = 0
+BUSY = 1  # the chip (or a configuration in progress) needs another step
+BUS_ERROR = 2  # no acknowledge, time-out or a CRC that does not fit
+WRONG_DEVICE = 3  # something answers, but not the chip this driver is for
+VERIFY_FAILED = 4  # the chip holds other settings than were written
+CONFIGURATION_LOST = 5  # the chip restarted and forgot its settings
+
+# Trips: protections that act inside the chip, as bits of `trips`. Same meaning for every chip.
+TRIP_CELL_OVERVOLTAGE = 1 << 0
+TRIP_CELL_UNDERVOLTAGE = 1 << 1
+TRIP_OVERCURRENT_CHARGE = 1 << 2
+TRIP_OVERCURRENT_DISCHARGE = 1 << 3
+TRIP_SHORT_CIRCUIT = 1 << 4
+TRIP_OVERTEMPERATURE_CHARGE = 1 << 5
+TRIP_OVERTEMPERATURE_DISCHARGE = 1 << 6
+TRIP_UNDERTEMPERATURE_CHARGE = 1 << 7
+TRIP_UNDERTEMPERATURE_DISCHARGE = 1 << 8
+TRIP_CHIP_OVERTEMPERATURE = 1 << 9
+TRIP_HOST_WATCHDOG = 1 << 10
+TRIP_CHIP_FAILED = 1 << 11  # a permanent failure the chip found in itself
+
+
+class Sample:
+    """A measurement in progress. Only the fast path touches it; links read the points table."""
+
+    def __init__(self, series_cells, thermistors):
+        self.cell_mv = array("i", [0] * series_cells)
+        self.temperature_dc = array("i", [0] * thermistors)
+        self.stack_mv = 0
+        self.current_ma = 0
+        self.board_temperature_dc = 0
+        self.gates = 0  # gates that are really on, from the chip
+        self.trips = 0  # protections that act inside the chip now
+        self.scans = 0  # the driver adds 1 whenever the chip finished a new scan of all cells

@@ -1,0 +1,85 @@
+"""Once a second: state of charge, limits and everything else that needs no hurry.
+
+Runs in a coroutine and may allocate. It reads a snapshot of the points and publishes its half of
+them whole; nothing it says can close a gate.
+"""
+
+from array import array
+
+from bms.soc import SocEstimator
+from bms.table import INVALID
+
+
+_READ = ("current_ma", "cell_min_mv", "cell_max_mv", "temperature_min_dc", "temperature_max_dc")
+_WRITTEN = (
+    "soc_bp",
+    "soh_bp",
+    "remaining_mah",
+    "full_mah",
+    "design_mah",
+    "cycles",
+    "series_cells",
+    "charge_voltage_limit_mv",
+    "discharge_voltage_limit_mv",
+)
+_SETTINGS = ("charge_cell_mv", "discharge_cell_mv", "design_capacity_mah")
+
+
+class SlowPath:
+    """Reads what the fast path published; `limits` and `counter` are shared with it."""
+
+    def __init__(self, points, parameters, limits, counter):
+        self._points = points
+        self._limits = limits
+        self._counter = counter
+        self._estimator = SocEstimator(parameters)
+        self._settings = parameters.values
+        self._series_cells = parameters.value("series_cells")  # a change waits for a restart
+        self._setting_at = {name: parameters.index(name) for name in _SETTINGS}
+        self._read_at = {name: points.offset(name) for name in _READ}
+        self._write_at = {name: points.offset(name) - points.fast_size for name in _WRITTEN}
+        self._snapshot = points.new_snapshot()
+        self._snapshot_view = memoryview(self._snapshot)
+        self._values = array("i", [INVALID] * (len(points.live) - points.fast_size))
+        self._view = memoryview(self._values)
+
+    def step(self, elapsed_ms):
+        """Update estimate and limits from the latest measurement, if there is a valid one."""
+        self._points.snapshot_into(self._snapshot_view)
+        estimator = self._estimator
+        valid = self._read("cell_min_mv") != INVALID
+        if valid:
+            estimator.update(
+                elapsed_ms,
+                self._counter.net_mah,
+                self._read("current_ma"),
+                self._read("cell_min_mv"),
+                self._read("cell_max_mv"),
+            )
+            self._limits.update(
+                self._read("cell_min_mv"),
+                self._read("cell_max_mv"),
+                self._read("temperature_min_dc"),
+                self._read("temperature_max_dc"),
+            )
+        cells = self._series_cells
+        design_mah = self._setting("design_capacity_mah")
+        self._write("series_cells", cells)
+        self._write("charge_voltage_limit_mv", cells * self._setting("charge_cell_mv"))
+        self._write("discharge_voltage_limit_mv", cells * self._setting("discharge_cell_mv"))
+        self._write("soc_bp", estimator.soc_bp if valid else INVALID)
+        self._write("remaining_mah", estimator.remaining_mah if valid else INVALID)
+        self._write("full_mah", estimator.full_mah)
+        self._write("soh_bp", estimator.soh_bp)
+        self._write("design_mah", design_mah)
+        self._write("cycles", self._counter.discharged_ah * 1000 // design_mah)
+        self._points.publish_slow(self._view)
+
+    def _setting(self, name):
+        return self._settings[self._setting_at[name]]
+
+    def _read(self, name):
+        return self._snapshot[self._read_at[name]]
+
+    def _write(self, name, value):
+        self._values[self._write_at[name]] = value

@@ -1,0 +1,83 @@
+"""Packed tables: a few bytes a row stay in memory, whatever the row says.
+
+Goals: rows are written as readable lines, become indices once at load, and cost little RAM
+(architecture section 4: 120 rows as tuples would take 32 KB of the target's 264 KB).
+Limits: numbers are below 2**30, because larger integers are heap objects on our boards.
+"""
+
+from array import array
+
+INVALID = -(1 << 30)
+"""What a value reads as when there is no trustworthy measurement behind it.
+
+The smallest integer that is not a heap object on the boards: absurd in every unit we use, so that
+a reader who forgets to ask shows nonsense instead of an old value that looks live.
+"""
+
+
+_COMMENT = ord("#")
+
+
+class UnknownName(KeyError):
+    """No row has this name; the message names the nearest thing to do."""
+
+
+def rows(text):
+    """Yield the fields of each line of a table's text (bytes, `|` separated) as a list of str.
+
+    Empty lines and lines that start with `#` are comments.
+    """
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n", start)
+        if end < 0:
+            end = len(text)
+        line = str(text[start:end], "utf-8").strip()
+        start = end + 1
+        if line and not line.startswith("#"):
+            yield [field.strip() for field in line.split("|")]
+
+
+def field(text, row, column):
+    """One field of one row, without taking the other rows apart; "" if there is no such row."""
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n", start)
+        if end < 0:
+            end = len(text)
+        if end > start and text[start] != _COMMENT:
+            if row == 0:
+                return str(text[start:end], "utf-8").split("|")[column].strip()
+            row -= 1
+        start = end + 1
+    return ""
+
+
+class Names:
+    """The names of a table's rows in one blob; a row is its index from here on."""
+
+    def __init__(self, names):
+        blob = bytearray()
+        self._ends = array("H")
+        for name in names:
+            blob.extend(name.encode())
+            self._ends.append(len(blob))
+        self._blob = bytes(blob)
+
+    def __len__(self):
+        return len(self._ends)
+
+    def name(self, index):
+        start = self._ends[index - 1] if index else 0
+        return str(self._blob[start : self._ends[index]], "utf-8")
+
+    def index(self, name):
+        """Row of `name`. Allocates: call it at load, keep the index. Raises UnknownName."""
+        wanted = name.encode()
+        start = 0
+        for row in range(len(self._ends)):
+            end = self._ends[row]
+            if end - start == len(wanted) and self._blob[start:end] == wanted:
+                return row
+            start = end
+        raise UnknownName("no row is named '%s'" % name)

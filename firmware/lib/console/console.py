@@ -1,0 +1,166 @@
+"""The console's loop: lines come in, a command answers them line by line.
+
+Goals: idle costs nothing (the stream wakes it); a long answer never holds up the other coroutines,
+because every line of it is followed by a turn for them; nothing that is typed and no command that
+fails ends the console.
+Limits: one person at a time; while an answer is printed, typing waits in the stream's buffer.
+"""
+
+import asyncio
+
+from bms.access import AccessDenied
+from bms.parameters import ParameterError
+from console.commands import UsageError, command_named, unknown_command
+from console.line import LINE, MAX_LENGTH, TOO_LONG, LineEditor
+from console.settings import Settings
+from storage.configuration import ConfigurationError
+
+_PROMPT = "> "
+_GREETING = "Cellsteward console. `status` says how the pack is, `help` lists all commands."
+_CHUNK = 32  # bytes looked at between two turns of the other coroutines
+_SILENCE_MS = 500  # a stream that wakes us without data (its far end is gone) is asked this often
+
+
+class Console:
+    """One console, on whatever stream `run` gets.
+
+    access: this door's lock (bms.access), `trusted` where a person has to sit beside it
+    version: text that the command `version` prints
+    changed(applies): called with an APPLIES_* of bms.parameters after settings took effect
+    restart(): opens the gates and starts the board anew
+    """
+
+    def __init__(
+        self,
+        points,
+        parameters,
+        faults,
+        access,
+        requests,
+        configuration,
+        version,
+        changed,
+        restart,
+    ):
+        self.points = points
+        self.parameters = parameters
+        self.faults = faults
+        self.access = access
+        self.requests = requests
+        self.configuration = configuration
+        self.version = version
+        self.restart = restart
+        self.settings = Settings(parameters, configuration, changed)
+        self.failures = 0  # commands that ended with an exception nobody expected
+        self._snapshot = points.new_snapshot()
+        self._view = memoryview(self._snapshot)
+
+    async def run(self, port):
+        """Serve `port` (shaped like machine.UART, pollable) for ever. Raises OSError if the port
+        is gone; whoever started it may start it again."""
+        stream = asyncio.StreamReader(port)
+        editor = LineEditor(_PROMPT)
+        chunk = bytearray(_CHUNK)
+        await _say(stream, _GREETING)
+        await _send(stream, _PROMPT.encode())
+        while True:
+            count = await stream.readinto(chunk)
+            if not count:
+                await asyncio.sleep_ms(_SILENCE_MS)
+                continue
+            for at in range(count):
+                event = editor.feed(chunk[at])
+                if event:
+                    await _send_echo(stream, editor)
+                    if event == TOO_LONG:
+                        await _say(stream, "Ignored: a line may have %d characters." % MAX_LENGTH)
+                    elif event == LINE:
+                        await self._answer(stream, editor.text)
+                    editor.echo.extend(_PROMPT.encode())
+            await _send_echo(stream, editor)
+
+    def execute(self, line):
+        """Carry out one typed line: yields the lines of the answer. A None among them is only a
+        turn for the other coroutines. Raises what a failing command raises."""
+        words = line.split()
+        if not words:
+            return
+        command = command_named(words[0].lower())
+        if command is None:
+            yield unknown_command(words[0])
+            return
+        name, usage, least, most, writes, _, function = command
+        arguments = words[1:]
+        try:
+            if not least <= len(arguments) <= most:
+                raise UsageError()
+            if writes:
+                self.check_access()
+            self.points.snapshot_into(self._view)
+            yield from function(self, arguments)
+        except UsageError:
+            yield ("Usage: %s %s" % (name, usage)).rstrip()
+        except AccessDenied as denied:
+            yield str(denied)
+        except (ParameterError, ConfigurationError) as refused:
+            yield "Refused: %s." % refused
+
+    def point(self, name, slot=0):
+        """A point's value at the moment the command was given."""
+        return self._snapshot[self.points.offset(name) + slot]
+
+    def vector(self, name, count):
+        """The first `count` values of a point, as a list."""
+        offset = self.points.offset(name)
+        return [self._snapshot[offset + slot] for slot in range(count)]
+
+    def raised(self, name):
+        """Bits set in `faults` or `warnings`, in the order of the faults table."""
+        offset = self.points.offset(name)
+        return [
+            bit
+            for bit in range(len(self.faults))
+            if self._snapshot[offset + (bit >> 4)] >> (bit & 15) & 1
+        ]
+
+    def check_access(self):
+        """Raises AccessDenied, whose text says how to unlock."""
+        if self.access.unlocked():
+            return
+        if self.parameters.value("access_code") > 0:
+            raise AccessDenied(
+                "Locked: `unlock CODE` opens this console for %d min."
+                % self.parameters.value("access_minutes")
+            )
+        raise AccessDenied("This console may not write: no access code is set.")
+
+    async def _answer(self, stream, line):
+        answer = self.execute(line)
+        while True:
+            try:
+                text = next(answer)
+            except StopIteration:
+                return
+            except Exception as problem:
+                self.failures += 1
+                text = "The command failed; please report this: %r" % problem
+            if text is None:
+                await asyncio.sleep_ms(0)
+            else:
+                await _say(stream, text)
+
+
+async def _say(stream, text):
+    await _send(stream, text.encode() + b"\r\n")
+
+
+async def _send(stream, data):
+    stream.write(data)
+    await stream.drain()
+
+
+async def _send_echo(stream, editor):
+    if editor.echo:
+        data = bytes(editor.echo)
+        editor.echo = bytearray()
+        await _send(stream, data)

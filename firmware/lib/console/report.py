@@ -1,0 +1,245 @@
+"""What the console tells about the pack: status, cells and faults, in words.
+
+Every function is a command (see console.commands) or part of one: a generator of lines over the
+snapshot that the console took when the command was given.
+"""
+
+from bms.points import (
+    STATE_ACTIVE,
+    STATE_FAILED,
+    STATE_FAULT,
+    STATE_PROGRAMMING,
+    STATE_STANDBY,
+    STATE_STARTING,
+    STATE_UNCONFIGURED,
+    STATES,
+)
+from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, MAX_THERMISTORS
+from bms.table import INVALID
+from console.text import amount, bar, counted, duration
+
+STATE_SENTENCES = {
+    STATE_STARTING: "Starting: nothing is decided yet, the gates are off.",
+    STATE_UNCONFIGURED: "NOT GUARDING: there is no valid configuration, the gates are off.",
+    STATE_PROGRAMMING: "The measuring chip is being programmed, the gates are off until it is.",
+    STATE_STANDBY: "Guarding, with the gates off by command: `gates auto` takes that back.",
+    STATE_ACTIVE: "All is well: the pack is guarded and nothing is blocked.",
+    STATE_FAULT: "NOT WELL: a fault blocks charging, discharging or both.",
+    STATE_FAILED: "STOPPED: the firmware stopped itself, the gates are off. Note the faults, "
+    "restart the board and report it.",
+}
+"""What a state means, as the first line of `status` and in docs/points.md."""
+
+_WARNED = "Guarding and nothing is blocked, but there are warnings."
+_RESTART = "Configured, but not guarding yet: `restart` starts it."
+_KINDS = (("faults", "fault"), ("warnings", "warning"))  # point, and what one of it is called
+_DIRECTIONS = ("nothing", "charging", "discharging", "charging and discharging")
+_BAR_WIDTH = 24
+_VALUES_A_LINE = 8
+_STALE_MS = 1000  # an age worth telling: ten periods of the default fast path
+
+
+def status(console, _):
+    """Command `status`: whether all is well first, then why not, then the figures."""
+    headline = _headline(console)
+    yield headline
+    if headline != _RESTART:  # there, the only fault is the configuration that was missing
+        for kind, noun in _KINDS:
+            for bit in console.raised(kind):
+                name = console.faults.names.name(bit)
+                yield "  %s %s: %s." % (noun, name, console.faults.advice(bit))
+    for problem in console.configuration.problems:
+        yield "  %s." % problem
+    if console.settings.unsaved():
+        yield "  Settings changed and are not saved: `save` keeps them over a restart."
+    for label, figures in _FIGURES:
+        yield "%-13s %s" % (label, figures(console))
+
+
+def _current_state(console):
+    state = console.point("state")
+    return STATE_STARTING if state == INVALID else state  # INVALID: before the first step
+
+
+def _headline(console):
+    state = _current_state(console)
+    if state == STATE_FAULT:
+        allowed = (GATE_CHARGE if console.point("charge_allowed") else 0) | (
+            GATE_DISCHARGE if console.point("discharge_allowed") else 0
+        )
+        if allowed != GATES_BOTH:
+            blocked = _DIRECTIONS[GATES_BOTH & ~allowed]
+            return "NOT WELL: %s is blocked." % blocked
+    if state == STATE_UNCONFIGURED and console.settings.configured():
+        return _RESTART
+    if state == STATE_ACTIVE and console.raised("warnings"):
+        return _WARNED
+    return STATE_SENTENCES[state]
+
+
+def _text(console, name, signed=False):
+    index = console.points.index(name)
+    return amount(console.point(name), console.points.units.name(index), signed)
+
+
+def _pack(console):
+    return "%s  %s  %s" % (
+        _text(console, "pack_voltage_mv"),
+        _text(console, "current_ma", True),
+        _text(console, "power_w", True),
+    )
+
+
+def _charge(console):
+    return "%s, %s of %s, health %s, %s cycles" % (
+        _text(console, "soc_bp"),
+        _text(console, "remaining_mah"),
+        _text(console, "full_mah"),
+        _text(console, "soh_bp"),
+        _text(console, "cycles"),
+    )
+
+
+def _cell_range(console):
+    return "%s (cell %s) to %s (cell %s), spread %s" % (
+        _text(console, "cell_min_mv"),
+        _position(console, "cell_min_index"),
+        _text(console, "cell_max_mv"),
+        _position(console, "cell_max_index"),
+        _text(console, "cell_delta_mv"),
+    )
+
+
+def _position(console, name):
+    """People count cells from 1, the table from 0."""
+    index = console.point(name)
+    return amount(index if index == INVALID else index + 1, "-")
+
+
+def _temperatures(console):
+    return "%s to %s, board %s" % (
+        _text(console, "temperature_min_dc"),
+        _text(console, "temperature_max_dc"),
+        _text(console, "board_temperature_dc"),
+    )
+
+
+def _gates(console):
+    gates = console.point("gates")
+    return "charge %s, discharge %s" % (
+        "on" if gates & GATE_CHARGE else "off",
+        "on" if gates & GATE_DISCHARGE else "off",
+    )
+
+
+def _charge_limits(console):
+    return "%s up to %s" % (
+        _text(console, "charge_current_limit_ma"),
+        _text(console, "charge_voltage_limit_mv"),
+    )
+
+
+def _discharge_limits(console):
+    return "%s down to %s" % (
+        _text(console, "discharge_current_limit_ma"),
+        _text(console, "discharge_voltage_limit_mv"),
+    )
+
+
+def _state(console):
+    text = "%s, running for %s" % (
+        STATES[_current_state(console)],
+        duration(console.point("uptime_s")),
+    )
+    age_ms = console.point("measurement_age_ms")
+    if age_ms > _STALE_MS:
+        text += ", last measured %s ago" % duration(age_ms // 1000)
+    return text
+
+
+_FIGURES = (
+    ("Pack", _pack),
+    ("Charge", _charge),
+    ("Cells", _cell_range),
+    ("Temperatures", _temperatures),
+    ("Gates", _gates),
+    ("May charge", _charge_limits),
+    ("May discharge", _discharge_limits),
+    ("State", _state),
+)
+
+
+def cells(console, _):
+    """Command `cells`: a bar a cell between its two trip limits, and how far off the mean."""
+    count = max(0, console.point("series_cells"))
+    voltages = console.vector("cell_voltage_mv", count)
+    balancing = console.vector("balancing", 2)
+    if not count or INVALID in voltages:
+        yield "There is no trustworthy measurement of the cells; `status` says why."
+        return
+    mean_mv = sum(voltages) // count
+    low_mv = console.settings.value(console.parameters.index("cell_undervoltage_trip_mv"))
+    high_mv = console.settings.value(console.parameters.index("cell_overvoltage_trip_mv"))
+    marks = {console.point("cell_min_index"): "lowest", console.point("cell_max_index"): "highest"}
+    yield "Cell  Voltage  %s to %s%s From mean" % (
+        amount(low_mv, "mV"),
+        amount(high_mv, "mV"),
+        " " * (_BAR_WIDTH - 18),
+    )
+    for cell in range(count):
+        yield (
+            "%4d  %7s  [%s] %6d mV  %s %s"
+            % (
+                cell + 1,
+                amount(voltages[cell], "mV"),
+                bar(voltages[cell], low_mv, high_mv, _BAR_WIDTH),
+                voltages[cell] - mean_mv,
+                marks.get(cell, ""),
+                "balancing" if balancing[cell >> 4] >> (cell & 15) & 1 else "",
+            )
+        ).rstrip()
+    yield "Mean %s, spread %s" % (amount(mean_mv, "mV"), _text(console, "cell_delta_mv"))
+    sensors = [dc for dc in console.vector("temperature_dc", MAX_THERMISTORS) if dc != INVALID]
+    yield "Cell sensors  %s" % "  ".join([amount(dc, "0.1C") for dc in sensors])
+
+
+def faults(console, _):
+    """Command `faults`: every active or latched fault and every warning, with advice."""
+    table = console.faults
+    for kind, noun in _KINDS:
+        bits = console.raised(kind)
+        yield "%s%s" % (counted(len(bits), noun), ":" if bits else ".")
+        for bit in bits:
+            name = table.names.name(bit)
+            if kind == "faults":
+                yield "  %s, blocks %s%s" % (
+                    name,
+                    _DIRECTIONS[table.blocks[bit]],
+                    "; stays until `clear`" if table.latching[bit] else "",
+                )
+            else:
+                yield "  %s" % name
+            yield "    %s." % table.advice(bit)
+
+
+def named_point(console, index):
+    """Lines that show one point by its name: with several values, eight to a line."""
+    points = console.points
+    name = points.names.name(index)
+    unit = points.units.name(index)
+    values = console.vector(name, points.counts[index])
+    while len(values) > 1 and values[-1] == INVALID:  # slots that nothing is fitted for
+        values.pop()
+    for start in range(0, len(values), _VALUES_A_LINE):
+        shown = [_value(console, name, unit, v) for v in values[start : start + _VALUES_A_LINE]]
+        yield "%-43s %s" % ("" if start else name, "  ".join(shown))
+
+
+def _value(console, name, unit, value):
+    if name == "state":
+        return STATES[_current_state(console)]
+    if unit == "bits":
+        return "0x%04x" % (value & 0xFFFF)
+    if name == "uptime_s":
+        return duration(value)
+    return amount(value, unit)

@@ -1,0 +1,1 @@
+"""What stays over a restart: the configuration."""

@@ -1,0 +1,60 @@
+"""MicroPython script: a new board's console on a TCP socket, with MicroPython's own asyncio.
+
+Usage: micropython console_on_a_socket.py PORT DIRECTORY (with MICROPYPATH=firmware/lib)
+First proves that commands leave no memory behind, then connects to PORT and serves the console.
+"""
+
+import asyncio
+import gc
+import socket
+import sys
+
+from bms.access import Access
+from bms.faults import Faults
+from bms.parameters import Parameters
+from bms.point_rows import ROWS
+from bms.points import Points
+from bms.requests import Requests
+from console.commands import COMMANDS
+from console.console import Console
+from storage.configuration import Configuration
+
+parameters = Parameters()
+configuration = Configuration(sys.argv[2])
+configuration.load(parameters)
+console = Console(
+    Points(ROWS),
+    parameters,
+    Faults(),
+    Access(parameters, trusted=True),
+    Requests(),
+    configuration,
+    "Cellsteward on %s" % sys.platform,
+    print,
+    print,
+)
+
+
+def used_after(rounds):
+    for _ in range(rounds):
+        for row in COMMANDS:
+            for _line in console.execute(row[0]):
+                pass
+        for line in ("get", "get temp", "get full_cell_mv", "set full_cell_mv 3450", "nothing"):
+            for _line in console.execute(line):
+                pass
+    gc.collect()
+    return gc.mem_alloc()
+
+
+used_after(3)
+before = used_after(3)
+growth = used_after(20) - before
+console.settings.draft.clear()
+if growth > 256:
+    raise AssertionError("twenty rounds of commands left %d bytes" % growth)
+
+port = socket.socket()
+port.connect(socket.getaddrinfo("127.0.0.1", int(sys.argv[1]))[0][-1])
+port.setblocking(False)
+asyncio.run(console.run(port))

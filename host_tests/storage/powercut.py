@@ -1,0 +1,183 @@
+"""MicroPython script: cuts the power at every write of a save, on a real littlefs.
+
+A block device in RAM loses power at its n-th program or erase: that one happens in part, none
+after it. The image is then mounted anew, as after a restart, and must hold the old or the new
+settings, and accept another save. Prints one line with the number of cuts; any failure raises.
+Run with MICROPYPATH=firmware/lib (see test_powercut.py).
+"""
+
+import errno
+
+
+import vfs
+from bms.parameters import Parameters
+from storage.configuration import Configuration, ConfigurationError
+
+BLOCK_BYTES = 4096  # as the RP2040's flash: erased by 4096
+PROGRAM_BYTES = 256  # and programmed by 256
+BLOCKS = 12
+BLANK = b"\xff" * BLOCK_BYTES
+PACK = {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 100000}
+DELAYS = (
+    "cell_overvoltage",
+    "cell_undervoltage",
+    "overcurrent_charge",
+    "overcurrent_discharge",
+    "overtemperature_charge",
+    "overtemperature_discharge",
+    "undertemperature_charge",
+    "undertemperature_discharge",
+    "stack_mismatch",
+)
+OLD = {"modbus_address": 11, "charge_cell_mv": 3480, "access_code": 111}
+NEW = {"modbus_address": 22, "charge_cell_mv": 3490, "access_code": 222}
+NEXT = {"modbus_address": 33, "charge_cell_mv": 3500, "access_code": 333}
+
+# How much of the write at the cut still happens: none, a part, all.
+PORTIONS = (0, 100, BLOCK_BYTES)
+
+
+def long_settings(delay_ms):
+    """Enough settings that littlefs keeps the file apart from its directory (over 512 bytes)."""
+    settings = {}
+    for protection in DELAYS:
+        settings[protection + "_delay_ms"] = delay_ms
+        settings[protection + "_release_delay_ms"] = delay_ms + 1
+    return settings
+
+
+class Flash:
+    """A block device (extended interface) that can lose its power."""
+
+    def __init__(self, image=None):
+        self.image = bytearray(image or b"\xff" * (BLOCK_BYTES * BLOCKS))
+        self.writes = 0  # programs and erases since power came
+        self.cut_at = None  # the write that the power is lost in
+        self.portion = 0  # bytes of that write that still happen
+        self.dead = False
+
+    def readblocks(self, block, buffer, offset=0):
+        if self.dead:
+            return -errno.EIO
+        start = block * BLOCK_BYTES + offset
+        buffer[:] = self.image[start : start + len(buffer)]
+        return 0
+
+    def writeblocks(self, block, buffer, offset=0):
+        return self._write(block * BLOCK_BYTES + offset, buffer)
+
+    def ioctl(self, operation, argument):
+        if operation == 4:
+            return BLOCKS
+        if operation == 5:
+            return BLOCK_BYTES
+        if operation == 6:
+            return self._write(argument * BLOCK_BYTES, BLANK)
+        return 0
+
+    def _write(self, start, data):
+        if self.dead:
+            return -errno.EIO
+        self.writes += 1
+        self.dead = self.writes == self.cut_at
+        count = min(len(data), self.portion) if self.dead else len(data)
+        self.image[start : start + count] = data[:count]
+        return -errno.EIO if self.dead else 0
+
+
+def mounted(flash):
+    filesystem = vfs.VfsLfs2(flash, progsize=PROGRAM_BYTES)
+    vfs.mount(filesystem, "/flash")
+
+
+def settings_in(flash):
+    """What a restart comes up with: (configuration, parameters)."""
+    mounted(flash)
+    parameters = Parameters()
+    configuration = Configuration("/flash")
+    configuration.load(parameters)
+    return configuration, parameters
+
+
+def save(configuration, parameters, changes):
+    settings = dict(PACK)
+    settings.update(changes)
+    parameters.load(settings)
+    configuration.save(parameters)
+
+
+def holds(parameters, changes):
+    return all(parameters.value(name) == changes[name] for name in changes)
+
+
+def image_with(*batches):
+    """A flash image after these saves."""
+    flash = Flash()
+    vfs.VfsLfs2.mkfs(flash, progsize=PROGRAM_BYTES)
+    configuration, parameters = settings_in(flash)
+    for changes in batches:
+        save(configuration, parameters, changes)
+    vfs.umount("/flash")
+    return flash.image
+
+
+def cut(image, new, at, portion):
+    """Lose the power at write `at` of saving `new`. Returns the image after it, and whether the
+    save had ended before."""
+    flash = Flash(image)
+    configuration, parameters = settings_in(flash)
+    flash.writes = 0
+    flash.cut_at = at
+    flash.portion = portion
+    try:
+        save(configuration, parameters, new)
+        ended = flash.writes < at
+    except ConfigurationError:
+        ended = False
+    vfs.umount("/flash")
+    return flash.image, ended
+
+
+def check(before, old, new):
+    """Cut saving `new` on the image `before` at every write; `old` are its settings, or None."""
+    cuts = 0
+    outcomes = set()
+    for portion in PORTIONS:
+        at = 1
+        while True:
+            image, ended = cut(before, new, at, portion)
+            configuration, parameters = settings_in(Flash(image))
+            if configuration.loaded and holds(parameters, new):
+                outcomes.add("new")
+            elif configuration.loaded and old is not None and holds(parameters, old):
+                outcomes.add("old")
+            elif old is None and not configuration.loaded:
+                outcomes.add("none")
+            else:
+                raise AssertionError("cut %d: %s" % (at, configuration.problems))
+            if configuration.loaded and configuration.problems:
+                raise AssertionError("cut %d: %s" % (at, configuration.problems))
+            save(configuration, parameters, NEXT)
+            vfs.umount("/flash")
+            if ended:
+                break
+            cuts += 1
+            at += 1
+    if outcomes != {"new", "none" if old is None else "old"}:
+        raise AssertionError("the cuts did not meet both outcomes: %s" % outcomes)
+    return cuts
+
+
+LONG_OLD = long_settings(1000)
+LONG_NEW = long_settings(2000)
+
+for name, cuts in (
+    ("the first save", check(image_with(), None, NEW)),
+    ("the second", check(image_with(OLD), OLD, NEW)),
+    ("the third", check(image_with(NEXT, OLD), OLD, NEW)),
+    # Many saves, so that littlefs has metadata to move.
+    ("a later one", check(image_with(*([NEXT, OLD] * 20)), OLD, NEW)),
+    ("a long one", check(image_with(NEXT, LONG_OLD), LONG_OLD, LONG_NEW)),
+    ("a later long one", check(image_with(*([LONG_NEW, LONG_OLD] * 20)), LONG_OLD, LONG_NEW)),
+):
+    print("%s: %d cuts" % (name, cuts))

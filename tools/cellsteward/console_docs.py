@@ -1,0 +1,123 @@
+"""Generates the command table and the examples of docs/console.md from the console itself.
+
+Usage: python -m cellsteward.console_docs [--check]
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterable
+
+from bms.access import Access
+from bms.faults import Faults
+from bms.parameters import Parameters
+from bms.point_rows import ROWS
+from bms.points import STATE_ACTIVE, STATE_UNCONFIGURED, Points
+from bms.requests import Requests
+from console.commands import COMMANDS
+from console.console import Console
+from storage.configuration import Configuration
+
+from cellsteward.generated_docs import DOCS, run, table, with_parts
+
+PAGE = DOCS / "console.md"
+
+_COMMISSIONING = (
+    "set chemistry lfp",
+    "set series_cells 4",
+    "save",
+    "set design_capacity_mah 280000",
+    "save",
+)
+_READING = ("status", "cells", "get cell_overvoltage_trip_mv")
+
+# A pack to show: four cells being charged, one of them ahead of the others.
+_CELLS_MV = (3_331, 3_329, 3_332, 3_356)
+_PACK = {
+    "pack_voltage_mv": sum(_CELLS_MV),
+    "current_ma": 42_500,
+    "power_w": 567,
+    "soc_bp": 7_215,
+    "soh_bp": 10_000,
+    "remaining_mah": 202_020,
+    "full_mah": 280_000,
+    "cycles": 31,
+    "cell_min_mv": min(_CELLS_MV),
+    "cell_max_mv": max(_CELLS_MV),
+    "cell_min_index": 1,
+    "cell_max_index": 3,
+    "cell_delta_mv": max(_CELLS_MV) - min(_CELLS_MV),
+    "temperature_min_dc": 214,
+    "temperature_max_dc": 226,
+    "board_temperature_dc": 309,
+    "charge_voltage_limit_mv": 14_000,
+    "charge_current_limit_ma": 50_000,
+    "discharge_voltage_limit_mv": 12_000,
+    "discharge_current_limit_ma": 100_000,
+    "charge_allowed": 1,
+    "discharge_allowed": 1,
+    "gates": 3,
+    "state": STATE_ACTIVE,
+    "uptime_s": 270_000,
+    "measurement_age_ms": 0,
+    "series_cells": len(_CELLS_MV),
+}
+
+
+def generate() -> str:
+    """The whole page as it should be."""
+    page = PAGE.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as directory:
+        console = _new_board(directory)
+        commissioning = _session(console, _COMMISSIONING)
+        _show_pack(console.points)
+        reading = _session(console, _READING)
+    return with_parts(
+        page, {"commands": _commands(), "commissioning": commissioning, "reading": reading}
+    )
+
+
+def _new_board(directory: str) -> Console:
+    points = Points(ROWS)
+    points.live[points.offset("state")] = STATE_UNCONFIGURED
+    parameters = Parameters()
+    configuration = Configuration(directory)
+    configuration.load(parameters)
+    return Console(
+        points,
+        parameters,
+        Faults(),
+        Access(parameters, trusted=True),
+        Requests(),
+        configuration,
+        "Cellsteward",
+        lambda _applies: None,
+        lambda: None,
+    )
+
+
+def _show_pack(points: Points) -> None:
+    for name, value in _PACK.items():
+        points.live[points.offset(name)] = value
+    for name, values in (("cell_voltage_mv", _CELLS_MV), ("temperature_dc", (214, 226))):
+        for slot, value in enumerate(values):
+            points.live[points.offset(name) + slot] = value
+
+
+def _session(console: Console, commands: Iterable[str]) -> str:
+    lines = []
+    for command in commands:
+        lines.append("> " + command)
+        lines += [line for line in console.execute(command) if line is not None]
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def _commands() -> str:
+    lines = [
+        [f"`{(name + ' ' + usage).strip()}`", text, "yes" if writes else ""]
+        for name, usage, _, _, writes, text, _ in COMMANDS
+    ]
+    return table(("Command", "What it does", "Needs `unlock` if a code is set"), lines)
+
+
+if __name__ == "__main__":
+    sys.exit(run(PAGE, generate(), sys.argv[1:]))
