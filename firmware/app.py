@@ -9,6 +9,8 @@ import asyncio
 import gc
 import sys
 
+import micropython
+
 from afe.bq76952 import Bq76952
 from bms import requests
 from bms.access import Access
@@ -27,9 +29,11 @@ VERSION = "0.1.0"
 
 _WATCHDOG_MS = 3000
 _SLOW_PERIOD_MS = 1000
+_COLLECT_PERIOD_S = 5  # here, where a stall of 5 to 30 ms hurts nobody (micropython.md)
 _SLOW_ALIVE_MS = 5000  # the slow path counts as dead after this long without a turn
 _RESTART_FIRST_MS = 1000
 _RESTART_LAST_MS = 60000
+_HEALTHY_S = 120  # a service that ran this long starts again without delay when it fails
 
 
 class FastPath:
@@ -57,7 +61,13 @@ class FastPath:
         now = self._ticks_ms()
         elapsed_ms = self._ticks_diff(now, self._last)
         self._last = now
-        self._battery.step(elapsed_ms)
+        # The lock makes law 7 more than a promise: no collection of garbage can stall a decision,
+        # and MicroPython keeps the frames of larger functions on the stack instead of the heap.
+        micropython.heap_lock()
+        try:
+            self._battery.step(elapsed_ms)
+        finally:
+            micropython.heap_unlock()
         self._slow_age_ms = min(self._slow_age_ms + elapsed_ms, _SLOW_ALIVE_MS + 1)
         if (
             self._watchdog is not None
@@ -90,8 +100,10 @@ class Application:
             self.configuration.loaded,
         )
         self._fast_path = FastPath(board, self.battery, value("step_period_ms"))
-        self._doors = []
+        self._modbus_door = Access(self.parameters)
+        self._console_door = Access(self.parameters, trusted=True)
         self._reprogram = False
+        self._running_s = 0
         self._services = [("slow path", self._slow_path), ("modbus", self._modbus)]
         if value("inverter_profile"):
             self._services.append(("inverter", self._inverter))
@@ -104,10 +116,11 @@ class Application:
 
     async def main(self):
         """Run all services for ever."""
-        for name, service in self._services:
-            asyncio.create_task(self._supervise(name, service))
-        while True:
-            await asyncio.sleep_ms(_SLOW_PERIOD_MS * 3600)
+        tasks = [
+            asyncio.create_task(self._supervise(name, service)) for name, service in self._services
+        ]
+        for task in tasks:
+            await task  # none of them ever ends
 
     def changed(self, applies):
         """Some parameters changed; `applies` holds the APPLIES_* bits of what that needs."""
@@ -117,11 +130,14 @@ class Application:
     async def _supervise(self, name, service):
         pause_ms = _RESTART_FIRST_MS
         while True:
+            began_s = self._running_s
             try:
                 await service()
             except Exception as failure:
                 print("service '%s' failed, again in %d ms:" % (name, pause_ms))
                 sys.print_exception(failure)
+            if self._running_s - began_s > _HEALTHY_S:
+                pause_ms = _RESTART_FIRST_MS
             await asyncio.sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _RESTART_LAST_MS)
 
@@ -134,29 +150,26 @@ class Application:
             elapsed_ms = board.ticks_diff(now, last)
             last = now
             self.battery.slow_step(elapsed_ms)
-            for door in self._doors:
-                door.step(elapsed_ms)
+            self._modbus_door.step(elapsed_ms)
+            self._console_door.step(elapsed_ms)
             if self._reprogram:
                 self._reprogram = not self.battery.requests.post(requests.REPROGRAM_AFE)
             if self.battery.failure is not None and not reported:
                 reported = True
                 print("the fast path failed, gates are off:")
                 sys.print_exception(self.battery.failure)
-            gc.collect()
+            self._running_s += 1
+            if self._running_s % _COLLECT_PERIOD_S == 0:
+                gc.collect()
             self._fast_path.slow_alive()
             await asyncio.sleep_ms(_SLOW_PERIOD_MS)
-
-    def _door(self, trusted=False):
-        door = Access(self.parameters, trusted)
-        self._doors.append(door)
-        return door
 
     async def _modbus(self):
         value = self.parameters.value
         baud = int(self._choice("modbus_baud"))
         uart, transmit_enable = self._board.rs485_port(baud)
         registers = RegisterMap(
-            self.points, self.parameters, self._door(), self.battery.requests, self.changed
+            self.points, self.parameters, self._modbus_door, self.battery.requests, self.changed
         )
         server = Server(value("modbus_address"), registers)
         await RtuSlave(uart, baud, server, transmit_enable).run()
@@ -166,7 +179,6 @@ class Application:
         from canbus.mcp2515 import MCP2515
         from inverter.link import InverterLink
 
-        value = self.parameters.value
         profile_name = self._choice("inverter_profile")
         profile = __import__("inverter." + profile_name, None, None, (profile_name,))
         spi, select, oscillator_hz = self._board.can_bus()
@@ -183,14 +195,20 @@ class Application:
             self.points,
             self.parameters,
             self.faults,
-            self._door(trusted=True),
+            self._console_door,
             self.battery.requests,
             self.configuration,
             "Cellsteward %s on board '%s', %s" % (VERSION, self._board.NAME, sys.version),
             self.changed,
             self._board.reset,
+            self._maintain,
         )
         await console.run(port)
+
+    def _maintain(self):
+        with open("/maintenance", "w"):
+            pass  # boot.py looks for the file, not into it
+        self._board.reset()
 
     def _choice(self, name):
         index = self.parameters.index(name)

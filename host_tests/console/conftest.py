@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from bms.access import Access
 from bms.faults import Faults
 from bms.parameters import Parameters
@@ -86,6 +87,7 @@ class Terminal:
         self.writes = []
         self.effects = []  # what `changed` was called with
         self.restarts = 0
+        self.maintenances = 0
         self.directory = str(directory)
         self.parameters = Parameters()
         self.points = Points(ROWS)
@@ -108,10 +110,14 @@ class Terminal:
             "Cellsteward 1.2.3",
             self.effects.append,
             self._restart,
+            self._maintain,
         )
 
     def _restart(self):
         self.restarts += 1
+
+    def _maintain(self):
+        self.maintenances += 1
 
     def publish(self, **values):
         """Show these points; a list or tuple fills a vector."""

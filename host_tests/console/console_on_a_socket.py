@@ -32,6 +32,7 @@ console = Console(
     "Cellsteward on %s" % sys.platform,
     print,
     print,
+    print,
 )
 
 

@@ -199,6 +199,12 @@ def test_clear_asks_the_fast_path_to_forget_latched_faults_only(board):
     assert board.requests.pending == requests.CLEAR_FAULTS
 
 
+def test_maintenance_is_announced_before_it_happens(board):
+    (answer,) = board.ask("maintenance")
+    assert "gates off" in answer
+    assert (board.maintenances, board.restarts) == (1, 0)
+
+
 def test_a_restart_is_announced_before_it_happens(board):
     assert board.ask("restart") == ["Restarting, gates off. What was not saved is gone."]
     assert board.restarts == 1

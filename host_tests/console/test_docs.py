@@ -1,6 +1,7 @@
 """The generated parts of the docs say what the code says."""
 
 import pytest
+
 from bms.parameters import Parameters
 from cellsteward import console_docs, generated_docs, parameter_docs, point_docs
 from storage.configuration import Configuration

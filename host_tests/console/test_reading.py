@@ -1,6 +1,7 @@
 """What a person reads: status, cells, faults, settings and values."""
 
 import pytest
+
 from bms import points
 from bms.table import INVALID
 

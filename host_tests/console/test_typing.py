@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
-from console.commands import COMMANDS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from console.commands import COMMANDS
 
 VERSION = "Cellsteward 1.2.3\r\n"
 

@@ -8,8 +8,8 @@ Run with MICROPYPATH=firmware/lib (see test_powercut.py).
 
 import errno
 
-
 import vfs
+
 from bms.parameters import Parameters
 from storage.configuration import Configuration, ConfigurationError
 

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from bms.parameters import Parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from bms.parameters import Parameters
 from storage.configuration import Configuration, ConfigurationError
 
 HERE = Path(__file__).parent

@@ -13,11 +13,10 @@ from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import STATE_ACTIVE, STATE_UNCONFIGURED, Points
 from bms.requests import Requests
+from cellsteward.generated_docs import DOCS, run, table, with_parts
 from console.commands import COMMANDS
 from console.console import Console
 from storage.configuration import Configuration
-
-from cellsteward.generated_docs import DOCS, run, table, with_parts
 
 PAGE = DOCS / "console.md"
 
@@ -91,6 +90,7 @@ def _new_board(directory: str) -> Console:
         configuration,
         "Cellsteward",
         lambda _applies: None,
+        lambda: None,
         lambda: None,
     )
 

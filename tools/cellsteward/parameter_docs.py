@@ -7,7 +7,6 @@ import sys
 
 from bms.parameter_rows import ORDER, ROWS
 from bms.table import rows
-
 from cellsteward.generated_docs import DOCS, run, table, with_parts
 
 PAGE = DOCS / "parameters.md"

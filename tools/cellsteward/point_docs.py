@@ -9,9 +9,8 @@ from bms.faults import ROWS as FAULT_ROWS
 from bms.point_rows import ROWS as POINT_ROWS
 from bms.points import STATES
 from bms.table import rows
-from console.report import STATE_SENTENCES
-
 from cellsteward.generated_docs import DOCS, run, table, with_parts
+from console.report import STATE_SENTENCES
 
 PAGE = DOCS / "points.md"
 

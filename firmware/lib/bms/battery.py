@@ -51,6 +51,7 @@ from bms.switch import Switch
 # A fault of the chip or the link to it stays this long after its last sign, so that a flickering
 # cause does not make the gates chatter.
 _HOLD_MS = 5000
+_MS_PER_S = 1000
 _RETRY_MS = 1000  # between two tries to program a chip that does not answer as it should
 
 # What the chip trips by itself, mirrored as our own fault so that nothing re-closes by itself.
@@ -85,8 +86,8 @@ _ANSWERS = (
 class Battery:
     """One pack behind one measuring chip.
 
-    `afe` is a driver (see bms.sample for its answers), `charge_off` and `discharge_off` are the off
-    lines, called with 1 for off. `configured` False: measure nothing, keep the gates off, say why.
+    `afe` is a driver (see bms.sample for its answers), `charge_off` and `discharge_off` are the
+    off lines, called with 1 for off. `configured` False: measure nothing, gates off, say why.
     """
 
     def __init__(self, points, parameters, faults, afe, charge_off, discharge_off, configured):
@@ -148,8 +149,8 @@ class Battery:
 
     def _step(self, elapsed_ms):
         self._uptime_ms += elapsed_ms
-        while self._uptime_ms >= 1000:
-            self._uptime_ms -= 1000
+        while self._uptime_ms >= _MS_PER_S:
+            self._uptime_ms -= _MS_PER_S
             self._uptime_s += 1
         if self.requests.pending:
             self._carry_out(self.requests.pending)

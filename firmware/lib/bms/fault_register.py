@@ -32,7 +32,7 @@ class FaultRegister:
         return self.words[bit >> 4] >> (bit & 15) & 1 == 1
 
     def step(self, elapsed_ms):
-        """Let time pass once all causes were reported. Returns the GATE_* bits that are blocked."""
+        """Let time pass once all causes were reported. Returns the GATE_* bits blocked."""
         if not self._any:
             return 0
         blocked = 0

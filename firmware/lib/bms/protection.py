@@ -52,9 +52,7 @@ class Protection:
         self._trip = bytes(parameters.index("%s_trip_%s" % (row[0], row[3])) for row in ROWS)
         self._delay = bytes(parameters.index(row[0] + "_delay_ms") for row in ROWS)
         self._release = bytes(parameters.index("%s_release_%s" % (row[0], row[3])) for row in ROWS)
-        self._release_delay = bytes(
-            parameters.index(row[0] + "_release_delay_ms") for row in ROWS
-        )
+        self._release_delay = bytes(parameters.index(row[0] + "_release_delay_ms") for row in ROWS)
         self._active = bytearray(len(ROWS))
         self._pending_ms = array("i", [_NOT_PENDING] * len(ROWS))
         self.warnings = array("i", [0] * WORDS)

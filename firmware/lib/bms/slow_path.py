@@ -9,7 +9,6 @@ from array import array
 from bms.soc import SocEstimator
 from bms.table import INVALID
 
-
 _READ = ("current_ma", "cell_min_mv", "cell_max_mv", "temperature_min_dc", "temperature_max_dc")
 _WRITTEN = (
     "soc_bp",

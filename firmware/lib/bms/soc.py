@@ -7,6 +7,7 @@ allocation after 18 minutes at 1 A (micropython.md, 3).
 """
 
 _MA_MS_PER_MAH = 3600000
+_MAH_PER_AH = 1000
 _CHUNK_MS = 1000  # 1000 A for 1000 ms stays below 2**30
 _FULL_BP = 10000
 _START_BP = 5000
@@ -34,8 +35,8 @@ class ChargeCounter:
                 remainder += _MA_MS_PER_MAH
                 self.net_mah -= 1
                 self._discharged_mah += 1
-                if self._discharged_mah >= 1000:
-                    self._discharged_mah -= 1000
+                if self._discharged_mah >= _MAH_PER_AH:
+                    self._discharged_mah -= _MAH_PER_AH
                     self.discharged_ah += 1
             self._remainder_ma_ms = remainder
 

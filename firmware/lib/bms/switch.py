@@ -2,10 +2,10 @@
 
 Two ways lead to each gate: the measuring chip's FET control over its bus, and an off line that
 works without that bus (law 1). Opening uses both at once, the line first because it can not fail
-silently; closing needs both. A command that the chip did not take is repeated in every step.
-Body diode: with one direction blocked, the chip's series-FET mode turns the blocked FET on while
-current flows the allowed way (SLUUBY2B, FET Options, SFET), so the switch does not fight a gate
-that the chip holds on for that reason.
+silently; closing needs both. A command is repeated in every step until the chip says that the
+gates are as commanded.
+Limits: with one direction blocked, current the allowed way flows through the blocked FET's body
+diode, because a forced-off FET stays off (the chip's series-FET mode yields to the host).
 Fast path only; nothing allocates.
 """
 
@@ -39,7 +39,6 @@ class Switch:
         self.commanded = allowed
         self._charge_off(0 if allowed & GATE_CHARGE else 1)
         self._discharge_off(0 if allowed & GATE_DISCHARGE else 1)
-        unwanted = actual & ~allowed
-        if not self._acknowledged or self._taken != allowed or unwanted:
+        if not self._acknowledged or self._taken != allowed or actual != allowed:
             self._acknowledged = self._afe.command_gates(allowed) == OK
             self._taken = allowed

@@ -125,6 +125,11 @@ def _restart(console, _):
     console.restart()
 
 
+def _maintenance(console, _):
+    yield "Restarting into maintenance: gates off, no watchdog, the REPL answers."
+    console.maintain()
+
+
 def _unlock(console, arguments):
     if not arguments[0].isdigit():
         raise UsageError()
@@ -208,6 +213,7 @@ COMMANDS = (
     ("unlock", "CODE", 1, 1, False, "Allow changes for a while", _unlock),
     ("lock", "", 0, 0, False, "Forbid changes again", _lock),
     ("restart", "", 0, 0, True, "Open the gates and start the board anew", _restart),
+    ("maintenance", "", 0, 0, True, "Open the gates and wait for new software", _maintenance),
     ("version", "", 0, 0, False, "What runs on this board", _version),
     ("help", "[COMMAND]", 0, 1, False, "This list, or one command", _help),
 )

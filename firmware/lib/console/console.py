@@ -28,6 +28,7 @@ class Console:
     version: text that the command `version` prints
     changed(applies): called with an APPLIES_* of bms.parameters after settings took effect
     restart(): opens the gates and starts the board anew
+    maintain(): the same, but the board then waits for new software instead of guarding
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Console:
         version,
         changed,
         restart,
+        maintain,
     ):
         self.points = points
         self.parameters = parameters
@@ -50,6 +52,7 @@ class Console:
         self.configuration = configuration
         self.version = version
         self.restart = restart
+        self.maintain = maintain
         self.settings = Settings(parameters, configuration, changed)
         self.failures = 0  # commands that ended with an exception nobody expected
         self._snapshot = points.new_snapshot()

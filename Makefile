@@ -1,0 +1,85 @@
+# Cellsteward: everything a person types. `make help` lists it.
+# The first run of a target sets up .venv; later ones find it ready and start at once.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.cellsteward
+BOARD ?= pico
+PORT ?= auto
+
+# PYTHON=... chooses the interpreter; without it the first one that is new enough is taken.
+PYTHON ?=
+CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types docs docs-picture flash clean distclean
+.DELETE_ON_ERROR:
+
+help: ## List the targets
+	@echo "Usage: make TARGET [ARGS='...']"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "Examples: make run ARGS='--speed 10'     make test ARGS='-k modbus'"
+
+run: $(STAMPS)/run ## Watch the firmware guard a simulated battery (ARGS: make run ARGS=--help)
+	@$(BIN)/cellsteward sim $(ARGS)
+
+test: $(STAMPS)/test ## Run all tests (ARGS go to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMPS)/test ## Check style, formatting and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(STAMPS)/test ## Check types
+	$(BIN)/pyright
+
+docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
+	@for tables in console_docs parameter_docs point_docs; do \
+	    $(BIN)/python -m cellsteward.$$tables || exit 1; \
+	done
+
+docs-picture: $(STAMPS)/run ## Draw docs/images/running.svg from a real run
+	@mkdir -p docs/images
+	$(BIN)/cellsteward sim --speed max --duration 11h --screenshot docs/images/running.svg
+
+flash: $(STAMPS)/run ## Put the firmware on a board: make flash BOARD=pico PORT=/dev/ttyACM0
+	@$(BIN)/cellsteward flash --board $(BOARD) --port $(PORT)
+
+clean: ## Delete caches and the picture's leftovers, keep .venv
+	rm -rf .run build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean ## Delete .venv, too
+	rm -rf $(VENV)
+
+$(STAMPS)/run: pyproject.toml | $(BIN)/python
+	@echo "Setting up $(VENV) (once)..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/test: pyproject.toml | $(BIN)/python
+	@echo "Setting up $(VENV) for tests (once)..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@mkdir -p $(STAMPS) && touch $(STAMPS)/run $@
+
+$(BIN)/python:
+	@for python in $(CANDIDATES); do \
+	    if $$python -c '$(NEW_ENOUGH)' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "Cellsteward needs Python 3.11 or newer; none of these is: $(CANDIDATES)." >&2; \
+	    echo "Install one, or say where it is: make PYTHON=/path/to/python3.11 ..." >&2; \
+	    exit 1; \
+	fi; \
+	if ! $$found -c 'import venv, ensurepip' 2>/dev/null; then \
+	    version=$$($$found -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	    echo "$$found comes without venv. On Debian and Ubuntu install it with:" >&2; \
+	    echo "    sudo apt install python$$version-venv" >&2; \
+	    exit 1; \
+	fi; \
+	rm -rf $(VENV); $$found -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

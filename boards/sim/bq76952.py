@@ -1,0 +1,399 @@
+"""The simulated BQ76952: measures a simulated pack, guards it, drives its two FETs.
+
+Written from the chip's documents alone (afe.md; TI SLUUBY2B, by page where quoted), never from the
+driver. The host talks to it through an I2C bus model (i2c.py); the world moves its time.
+
+Goals: every trap that a driver must know is here, and time is cheap: the pack is taken as constant
+within one advance(), so deadlines are computed, scans that nobody could tell apart are done once,
+and there is no loop over milliseconds. The world asks next_event_us() and splits its step there.
+
+Here: modes, FET control, alarms. Data memory, measurement, protections, host port (CRC, buffer)
+and sub-commands have files of their own, whose headers name what they assume. Assumed here, where
+the documents are silent:
+- CUV, COV and the current protections are comparators and go on when the scan is `frozen`.
+- Leaving CONFIG_UPDATE restarts the firmware: host force-off from FET_INIT_OFF, SLEEP_EN from
+  Power Config and the alarm mask are taken anew; FET_EN and PF_EN stay; POR is cleared.
+- Host force-off and the FET-off pins win over body diode protection, which wins over protections.
+- An alarm bit whose cause stands is latched again after it was cleared.
+- SLEEP begins after Sleep Hysteresis Time below Sleep Current, without regard to a charger.
+- Host balancing lasts Cell Balance Interval (afe.md: "some seconds").
+Not modelled: PCHG and PDSG, autonomous balancing, permanent failure, OTP, security.
+"""
+
+from struct import pack_into
+
+from boards.sim import bq76952_memory as dm
+from boards.sim.bq76952_measure import SENSORS, Measurement
+from boards.sim.bq76952_memory import DataMemory
+from boards.sim.bq76952_port import HostPort
+from boards.sim.bq76952_protections import NEVER_US, Protections
+
+_PASSQ_HOLD_US = 250_000  # afe.md section 3: RESET_PASSQ is ignored that soon after a reset
+
+# Power Config and FET Options: SLUUBY2B GUID-20200911-BM0T-BGP0-DMEL-769020000077 and ...120.
+_POWER_SLEEP = 0x0100
+_SFET = 0x01
+_SLEEPCHG = 0x02
+_HOST_FET_EN = 0x04
+_FET_CTRL_EN = 0x08
+_FET_INIT_OFF = 0x20
+_CB_NO_CMD = 0x10
+
+# FET_CONTROL and Manufacturing Status, afe.md section 2.
+_DSG_OFF = 0x01
+_CHG_OFF = 0x04
+_ALL_OFF = 0x0F
+_FET_EN = 0x10
+_DSG_TEST = 0x04
+_CHG_TEST = 0x02
+
+# Pin configuration: the low two bits are the function, 2 being CFETOFF, DFETOFF or ALERT; the
+# upper six are OPT5..OPT0 (sibling page SLUUCG7 ...DMEL-769020000071). OPT5 = active low (SLUAAQ5
+# GUID-A4EB1C16). OPT4 of DFETOFF = both FETs: TI's example code sets 0x42 "to control BOTH CHG and
+# DSG FET".
+_PIN_SPECIAL = 2
+_PIN_ACTIVE_LOW = 0x80
+_PIN_BOTH_OFF = 0x40
+
+# AlarmStatus (SLUUBY2B GUID-20200911-BM0T-BGP1-DCBF-769020000019).
+_SSBC = 0x8000
+_SSA = 0x4000
+_MSK_SFALERT = 0x1000
+_XCHG = 0x0040
+_XDSG = 0x0020
+_CB = 0x0004
+_WAKE = 0x0001
+
+# BatteryStatus and FETStatus, afe.md section 2.
+_CFGUPDATE = 0x0001
+_SLEEP_EN = 0x0004
+_POR = 0x0008
+_FULL_ACCESS = 0x0100
+_SS = 0x0800
+_SLEEP = 0x8000
+_CHG_ON = 0x01
+_DSG_ON = 0x04
+_ALRT_PIN = 0x40
+
+
+def _asserted(config, level):
+    """True if a FET-off pin with this configuration is asserted by this level."""
+    return config & 3 == _PIN_SPECIAL and bool(level) != bool(config & _PIN_ACTIVE_LOW)
+
+
+class Bq76952:
+    """`pack` has cell_v (V, lowest first), current_a (charging positive), cell_temperature_c (of
+    three), board_temperature_c, bus_v, shunt_ohm; and, if it likes, stack_v (else the cells' sum).
+
+    Less than 16 cells: the top one is on input 16, the others from input 1 on, the inputs between
+    are shorted; VCell Mode must say so (13 cells: 0x8FFF). `inputs` is each cell's input, from 0.
+
+    In: cfetoff, dfetoff (levels 0 or 1). They act at the next advance or transaction, in the same
+    instant of virtual time, or at once by pins_changed().
+    Out: charge_on, discharge_on; balancing_inputs, a bit mask of the 16 inputs;
+    gate_listener(time_us, charge_on, discharge_on) is called at each change.
+    Faults: protections_off; frozen (the scan stands still); thermistor_faults (TS1, TS2, TS3, HDQ:
+    None, "open", "short", "frozen"); open_wires (a set of k: the wire between cells k and k + 1).
+    """
+
+    address = 0x08
+    device_number = 0x7695
+    firmware_version = 0x0036
+    build_number = hardware_version = signature = 0
+    vreg18_counts = 29199  # 1.8 V in 2**-15 of 5/3 VREF1; only its constancy means something
+
+    def __init__(self, pack, crc=False):
+        self.pack = pack
+        self.time_us = 0
+        self.cfetoff = 0
+        self.dfetoff = 0
+        self.charge_on = False
+        self.discharge_on = False
+        self.balancing_inputs = 0
+        self.gate_listener = None
+        self.protections_off = False
+        self.frozen = False
+        self.thermistor_faults = [None] * SENSORS
+        self.open_wires = set()
+        self._stale = True  # the status registers
+        self.memory = DataMemory()
+        self.meter = Measurement(self)
+        self.inputs = self.meter.inputs
+        self.protections = Protections()
+        self.port = HostPort(self, crc)
+        self.power_on_reset()
+
+    def advance(self, elapsed_us):
+        """Let time pass, with the pack as it is now."""
+        end_us = self.time_us + elapsed_us
+        self._react()
+        due_us = self._next_due_us()
+        while due_us <= end_us:
+            self.time_us = max(self.time_us, due_us)
+            self._fire()
+            self._react()
+            due_us = self._next_due_us()
+        self.time_us = end_us
+        if self._stale or self.protections.changed:
+            self._publish()
+        if not self.config_update:
+            self._latch_alarms(self._alarms_raw | self.meter.run(elapsed_us, end_us))
+
+    def next_event_us(self):
+        """Time until the chip itself may change a gate or the balancing, if the pack stays.
+
+        2**59 or more: nothing is under way.
+        """
+        self._react()
+        return max(0, self._next_due_us() - self.time_us)
+
+    def pins_changed(self):
+        """React to cfetoff and dfetoff now."""
+        self._decide_gates()
+        self._publish()
+
+    def read(self, register, buf):
+        """A read transaction of the host."""
+        self._hear()
+        self.port.read(register, buf)
+
+    def write(self, register, buf):
+        """A write transaction of the host. False: not acknowledged."""
+        acknowledged = self.port.write(register, buf)
+        if acknowledged:
+            self.protections.heard(self.time_us)
+        self.pins_changed()
+        return acknowledged
+
+    def power_on_reset(self):
+        """A full reset (supply lost, or RESET): RAM to its defaults, gates off, POR set."""
+        self.memory.reset()
+        self.port.reset()
+        self.config_update = False
+        self.por = True
+        self.mfg_status = self.memory.u16(dm.MFG_STATUS_INIT)
+        self._reset_us = self.time_us
+        self.meter.seed_charge()
+        self._restart()
+        self.pins_changed()
+
+    def enter_config_update(self):
+        """Stop measuring and guarding, gates off."""
+        self.config_update = True
+        self.balance(0)
+        self.protections.clear(self.time_us)
+
+    def leave_config_update(self):
+        """Restart normal operation with the settings as they are now."""
+        if self.config_update:
+            self.config_update = False
+            self.por = False
+            self._restart()
+
+    def force_fets_off(self, bits):
+        """Set the host's force-off bits (layout of FET_CONTROL); ignored without HOST_FET_EN."""
+        if self._fet_options & _HOST_FET_EN:
+            self.host_off = bits
+
+    def balance(self, inputs):
+        """Start (or refresh, or with 0 stop) host-controlled balancing on these inputs."""
+        if self.config_update or self.memory.u8(dm.CB_CONFIG) & _CB_NO_CMD:
+            inputs = 0
+        if inputs and not self.balancing_inputs:
+            self._balancing_since_us = self.time_us
+        self.balancing_inputs = inputs
+        interval_us = self.memory.u8(dm.CB_INTERVAL) * 1_000_000
+        self._balancing_until_us = self.time_us + interval_us if inputs else NEVER_US
+
+    def balancing_seconds(self):
+        """For how long balancing has been on."""
+        if not self.balancing_inputs:
+            return 0
+        return min(0xFFFF, (self.time_us - self._balancing_since_us) // 1_000_000)
+
+    def reset_passed_charge(self):
+        """RESET_PASSQ."""
+        if self.time_us - self._reset_us >= _PASSQ_HOLD_US:
+            self.meter.seed_charge()
+
+    def _restart(self):
+        """Take the settings and begin to measure and guard."""
+        memory = self.memory
+        self.protections.configure(memory, self.time_us)
+        self.meter.restart(memory, self.time_us)
+        self._fet_options = memory.u8(dm.FET_OPTIONS)
+        self.host_off = _ALL_OFF if self._fet_options & _FET_INIT_OFF else 0
+        self._body_diode_ma = memory.i16(dm.BODY_DIODE_THRESHOLD)
+        self._cfetoff_config = memory.u8(dm.CFETOFF_PIN)
+        self._dfetoff_config = memory.u8(dm.DFETOFF_PIN)
+        self._drives_alert = memory.u8(dm.ALERT_PIN) & 3 == _PIN_SPECIAL
+        self._alert_masks = [memory.u8(dm.SF_ALERT_MASK_A + i) for i in range(3)]
+        self.port.alarm_status = 0
+        self.port.alarm_enable = memory.u16(dm.DEFAULT_ALARM_MASK)
+        self.sleep_enabled = bool(memory.u16(dm.POWER_CONFIG) & _POWER_SLEEP)
+        self._sleep_ma = memory.i16(dm.SLEEP_CURRENT)
+        self._sleep_delay_us = memory.u8(dm.SLEEP_HYSTERESIS_TIME) * 1_000_000
+        self._sleep_due_us = NEVER_US
+        self._sleeping = False
+        self.balancing_inputs = 0
+        self._balancing_until_us = NEVER_US
+
+    def _next_due_us(self):
+        if self.config_update:
+            return self.port.busy_until_us
+        due_us = min(self.port.busy_until_us, self._sleep_due_us, self._balancing_until_us)
+        if not self.protections_off:
+            due_us = min(due_us, self.protections.next_us())
+        if self.open_wires or self.meter.drifted_wires:
+            due_us = min(due_us, self.meter.wire_check_due_us)
+        return due_us
+
+    def _fire(self):
+        """Let everything happen that is due now."""
+        now_us = self.time_us
+        self._stale = True
+        if self.port.busy_until_us <= now_us:
+            self.port.finish()
+        if self.config_update:
+            return
+        if not self.protections_off:
+            self.protections.fire(now_us)
+        if self._sleep_due_us <= now_us:
+            self._sleep_due_us = NEVER_US
+            self._sleeping = True
+            self.meter.set_period(self.memory.u8(dm.VOLTAGE_TIME) * 1_000_000, now_us)
+        if self._balancing_until_us <= now_us:
+            self.balance(0)
+        if self.open_wires or self.meter.drifted_wires:
+            self.meter.check_wires(now_us)
+
+    def _react(self):
+        """Look at pack and pins as they are now; start and stop delays, set the gates."""
+        if not self.config_update:
+            self.meter.sense()
+            if not self.protections_off:
+                self.protections.evaluate(self.meter.signals, self.time_us)
+            self._watch_sleep()
+        if self._gates_may_change():
+            self._decide_gates()
+
+    def _gates_may_change(self):
+        """False where _decide_gates() would decide as it did last."""
+        return (
+            self._stale
+            or self.protections.changed
+            or self._diode_watch
+            or self.cfetoff != self._seen_cfetoff
+            or self.dfetoff != self._seen_dfetoff
+            or self.protections_off != self._seen_off
+        )
+
+    def _hear(self):
+        """The host communicated. Only a watchdog that had tripped changes anything visible."""
+        tripped = self.protections.status[2]
+        self.protections.heard(self.time_us)
+        if tripped:
+            self.pins_changed()
+
+    def _watch_sleep(self):
+        if not self.sleep_enabled or abs(self.meter.current_ma) >= self._sleep_ma:
+            self._sleep_due_us = NEVER_US
+            if self._sleeping:
+                self._sleeping = False
+                self.meter.set_period(0, self.time_us)
+                self.port.alarm_status |= _WAKE & self.port.alarm_enable
+                self._stale = True
+        elif not self._sleeping and self._sleep_due_us == NEVER_US:
+            self._sleep_due_us = self.time_us + self._sleep_delay_us
+
+    def _decide_gates(self):
+        options = self._fet_options
+        charge = discharge = self._diode_watch = False
+        if not self.config_update and options & _FET_CTRL_EN:
+            dfetoff = _asserted(self._dfetoff_config, self.dfetoff)
+            charge_off = self.host_off & _CHG_OFF or _asserted(self._cfetoff_config, self.cfetoff)
+            if dfetoff and self._dfetoff_config & _PIN_BOTH_OFF:
+                charge_off = True
+            if self._sleeping and not options & _SLEEPCHG:
+                charge_off = True
+            discharge_off = self.host_off & _DSG_OFF or dfetoff
+            charge = not charge_off and self.mfg_status & (_FET_EN | _CHG_TEST)
+            discharge = not discharge_off and self.mfg_status & (_FET_EN | _DSG_TEST)
+            if not self.protections_off:
+                charge = charge and not self.protections.blocks_charge
+                discharge = discharge and not self.protections.blocks_discharge
+            if options & _SFET and bool(charge) != bool(discharge):
+                # Body diode protection: the FET that is off carries the other's current.
+                self._diode_watch = True
+                if charge:
+                    discharge = not discharge_off and self.meter.current_ma > self._body_diode_ma
+                else:
+                    charge = not charge_off and self.meter.current_ma < -self._body_diode_ma
+        charge = bool(charge)
+        discharge = bool(discharge)
+        self._seen_cfetoff = self.cfetoff
+        self._seen_dfetoff = self.dfetoff
+        self._seen_off = self.protections_off
+        if charge != self.charge_on or discharge != self.discharge_on:
+            self._stale = True
+            self.charge_on = charge
+            self.discharge_on = discharge
+            if self.gate_listener is not None:
+                self.gate_listener(self.time_us, charge, discharge)
+
+    def _publish(self):
+        """Bring the status registers up to date."""
+        self._stale = self.protections.changed = False
+        registers = self.port.registers
+        alert = self.protections.alert
+        status = self.protections.status
+        raw = 0
+        for i in range(3):
+            registers[2 + 2 * i] = alert[i]
+            registers[3 + 2 * i] = status[i]
+            if alert[i] & self._alert_masks[i]:
+                raw = _MSK_SFALERT
+        if status[0]:
+            raw |= _SSA
+        if status[1] or status[2]:
+            raw |= _SSBC
+        fets = 0
+        if self.charge_on:
+            fets = _CHG_ON
+        else:
+            raw |= _XCHG
+        if self.discharge_on:
+            fets |= _DSG_ON
+        else:
+            raw |= _XDSG
+        if self.balancing_inputs:
+            raw |= _CB
+        self._alarms_raw = raw
+        registers[0x7F] = fets
+        pack_into("<H", registers, 0x12, self._battery_status())
+        pack_into("<H", registers, 0x64, raw)
+        pack_into("<H", registers, 0x66, self.port.alarm_enable)
+        self._latch_alarms(raw)
+
+    def _battery_status(self):
+        battery = _FULL_ACCESS
+        if self._alarms_raw & (_SSA | _SSBC):
+            battery |= _SS
+        if self.config_update:
+            battery |= _CFGUPDATE
+        if self.sleep_enabled:
+            battery |= _SLEEP_EN
+        if self.por:
+            battery |= _POR
+        if self._sleeping:
+            battery |= _SLEEP
+        return battery
+
+    def _latch_alarms(self, raw):
+        port = self.port
+        port.alarm_status |= raw & port.alarm_enable
+        pack_into("<H", port.registers, 0x62, port.alarm_status)
+        if port.alarm_status and self._drives_alert:
+            port.registers[0x7F] |= _ALRT_PIN
+        else:
+            port.registers[0x7F] &= ~_ALRT_PIN

@@ -1,0 +1,79 @@
+"""The simulated board's flash: littlefs on a block device that lives in a file of the host.
+
+Every block write goes through to the file, so that a run that ends anywhere leaves what a board
+would find after a power cut.
+"""
+
+import os
+
+import vfs
+
+_BLOCK = 4096  # RP2040 boards: one flash sector
+_BLOCKS = 352  # the 1408 KB that stock MicroPython leaves for files on a Pico
+
+_COUNT_BLOCKS = 4
+_BLOCK_SIZE = 5
+_ERASE = 6
+
+
+class Flash:
+    """A block device (MicroPython's extended interface) over a file; made if it is missing."""
+
+    def __init__(self, path):
+        self.fresh = not _is_file(path)
+        if self.fresh:
+            with open(path, "wb") as image:
+                blank = b"\xff" * _BLOCK
+                for _ in range(_BLOCKS):
+                    image.write(blank)
+        self._image = open(path, "r+b")
+
+    def readblocks(self, block, buffer, offset=0):
+        """Read part of a block, or several."""
+        self._image.seek(block * _BLOCK + offset)
+        self._image.readinto(buffer)
+
+    def writeblocks(self, block, buffer, offset=0):
+        """Write part of a block, or several."""
+        self._image.seek(block * _BLOCK + offset)
+        self._image.write(buffer)
+        self._image.flush()
+
+    def ioctl(self, operation, _argument):
+        """Size of the device, and "yes" to everything else."""
+        if operation == _COUNT_BLOCKS:
+            return _BLOCKS
+        if operation == _BLOCK_SIZE:
+            return _BLOCK
+        return 0
+
+
+def mount(path, repository):
+    """Make the file system a board has: littlefs at the root, the application in /slot_a.
+
+    The application is the checkout's own `firmware` folder, unmodified; the host's files are
+    under /host. Returns True if the flash was new.
+    """
+    flash = Flash(path)
+    if flash.fresh:
+        vfs.VfsLfs2.mkfs(flash)
+    host = vfs.VfsPosix("/")
+    vfs.umount("/")
+    vfs.mount(vfs.VfsLfs2(flash), "/")
+    if flash.fresh:
+        os.mkdir("/boards")
+        os.mkdir("/boards/sim")
+        os.mkdir("/slot_a")
+    vfs.mount(vfs.VfsPosix(repository + "/firmware"), "/slot_a")
+    vfs.mount(vfs.VfsPosix(repository + "/boards/sim"), "/boards/sim")
+    vfs.mount(host, "/host")
+    os.chdir("/")
+    return flash.fresh
+
+
+def _is_file(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True

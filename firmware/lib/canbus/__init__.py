@@ -1,0 +1,1 @@
+"""CAN controllers: frames in, frames out, in the shape of machine.CAN."""

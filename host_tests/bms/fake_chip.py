@@ -1,0 +1,155 @@
+"""A measuring chip that does what a test says, behind the driver calls that the battery makes.
+
+It stands in for a driver (bms.sample lists the answers) and for the two off lines. Its own rules
+are those of a careful reader of the architecture: whoever breaks one gets an AssertionError, which
+also stays in `broken_rule`, because the battery catches what is raised in its step:
+
+- no gate is let on before programming ended with OK, nor while programming;
+- the chip is asked for samples, and to recover, only when it is programmed;
+- both off lines are off from the first piece of programming to the last;
+- an off line opens a gate before the chip is told to, and both agree (law 1).
+
+Runs on CPython and MicroPython; nothing allocates after construction.
+"""
+
+from bms.sample import BUSY, GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, OK
+
+
+class FakeChip:
+    """What it measures and answers are plain attributes, to be set at any time.
+
+    cell_mv, temperature_dc, current_ma, board_temperature_dc, stack_error_mv, trips: the world.
+    scanning: whether a new scan is ready for every sample. code: the answer to `sample_into`.
+    programming_steps: pieces that programming takes; programming_code: how it ends.
+    gates_code, recover_code: answers to these commands; one that is not OK did nothing.
+    failure: an exception that the next call of the driver raises.
+    held_off, stuck_on: GATE_* bits that stay off or on whatever is commanded.
+    """
+
+    def __init__(self, cells=4, thermistors=2):
+        self.cell_mv = [3300] * cells
+        self.temperature_dc = [250] * thermistors
+        self.board_temperature_dc = 300
+        self.current_ma = 0
+        self.stack_error_mv = 0
+        self.trips = 0
+        self.scanning = True
+        self.code = OK
+        self.programming_steps = 3
+        self.programming_code = OK
+        self.gates_code = OK
+        self.recover_code = OK
+        self.failure = None
+        self.held_off = 0
+        self.stuck_on = 0
+        self.charge_line = 0  # level of the off line: 1 is off
+        self.discharge_line = 0
+        self.commanded = 0  # what the chip last took
+        self.commands = 0  # times it was told
+        self.samples = 0
+        self.programmings = 0  # times programming was started
+        self.recovered_trips = -1  # what it was last asked to recover from
+        self.programmed = False
+        self.broken_rule = None
+        self._left = -1  # pieces of programming left; -1: not programming
+
+    def charge_off(self, level):
+        """The off line of the charge gate."""
+        self.charge_line = level
+
+    def discharge_off(self, level):
+        """The off line of the discharge gate."""
+        self.discharge_line = level
+
+    def lines(self):
+        """GATE_* bits that the off lines let on."""
+        gates = 0 if self.charge_line else GATE_CHARGE
+        return gates if self.discharge_line else gates | GATE_DISCHARGE
+
+    def gates(self):
+        """GATE_* bits that are really on."""
+        return self.commanded & self.lines() & ~self.held_off | self.stuck_on
+
+    def set_cells(self, millivolts):
+        """All cells alike."""
+        for index in range(len(self.cell_mv)):
+            self.cell_mv[index] = millivolts
+
+    def set_temperatures(self, decidegrees):
+        """All sensors alike."""
+        for index in range(len(self.temperature_dc)):
+            self.temperature_dc[index] = decidegrees
+
+    def start_programming(self):
+        """Forget everything and begin."""
+        self._fail()
+        self.programmings += 1
+        self.programmed = False
+        self._left = self.programming_steps
+
+    def programming_step(self):
+        """BUSY as long as `programming_steps` says, then `programming_code`."""
+        self._fail()
+        self._must(self._left >= 0, "programming goes on only after it was started")
+        self._must(self.lines() == 0, "the off lines are off while the chip is programmed")
+        self.commanded = 0  # what programming does first
+        if self._left > 0:
+            self._left -= 1
+            return BUSY
+        if self.programming_code == OK:
+            self._left = -1
+            self.programmed = True
+        else:
+            self._left = self.programming_steps
+        return self.programming_code
+
+    def sample_into(self, sample):
+        """What the chip measures now; unless `code` is OK, `sample` keeps what it had."""
+        self._fail()
+        self._must(self.programmed, "a chip that is not programmed measures nothing")
+        self.samples += 1
+        if self.code != OK:
+            return self.code
+        total = 0
+        for index in range(len(sample.cell_mv)):
+            sample.cell_mv[index] = self.cell_mv[index]
+            total += self.cell_mv[index]
+        for index in range(len(sample.temperature_dc)):
+            sample.temperature_dc[index] = self.temperature_dc[index]
+        sample.stack_mv = total + self.stack_error_mv
+        sample.current_ma = self.current_ma
+        sample.board_temperature_dc = self.board_temperature_dc
+        sample.gates = self.gates()
+        sample.trips = self.trips
+        if self.scanning:
+            sample.scans = (sample.scans + 1) & 0x3FFFFFFF
+        return OK
+
+    def command_gates(self, gates):
+        """Let `gates` on, everything else off."""
+        self._fail()
+        self._must(gates == gates & GATES_BOTH, "there are two gates")
+        self._must(gates == 0 or self.programmed, "no gate before the chip is programmed")
+        self._must(gates == self.lines(), "the off lines go first and say the same")
+        self.commands += 1
+        if self.gates_code == OK:
+            self.commanded = gates
+        return self.gates_code
+
+    def recover(self, trips):
+        """Let go what was latched."""
+        self._fail()
+        self._must(self.programmed, "a chip that is not programmed latches nothing")
+        self.recovered_trips = trips
+        return self.recover_code
+
+    def _must(self, holds, rule):
+        if not holds:
+            self.broken_rule = rule
+            raise AssertionError(rule)
+
+    def _fail(self):
+        if self.failure is not None:
+            failure = self.failure
+            self.failure = None
+            raise failure

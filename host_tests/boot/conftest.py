@@ -1,0 +1,144 @@
+"""A board with nothing but its flash: files in, a start, and what happened."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+MICROPYTHON = Path(sys.prefix) / "bin" / "micropython"
+
+# Keeps a diary instead of driving pins. The pin for a maintenance boot is tied by `pin`.
+BOARD = """
+diary = ["board"]
+
+def gates_off():
+    diary.append("gates off")
+    {on_gates_off}
+
+def maintenance_requested():
+    diary.append("pin")
+    return {pin}
+"""
+APP = """
+from helper import NAME
+
+def run(board):
+    board.diary.append("app of " + NAME)
+"""
+
+_WRITE = """
+import os
+
+def folders(path):
+    at = path.find("/", 1)
+    while at > 0:
+        try:
+            os.mkdir(path[:at])
+        except OSError:
+            pass
+        at = path.find("/", at + 1)
+
+for path, content in {files!r}.items():
+    folders(path)
+    if content is None:
+        os.mkdir(path)
+    else:
+        with open(path, "wb") as stream:
+            stream.write(content)
+"""
+_START = """
+import json
+
+problems = []
+for script in ("/boot.py", "/main.py"):
+    try:
+        run_file(script)
+    except Exception as problem:
+        problems.append("%s: %s" % (type(problem).__name__, problem))
+print(json.dumps({
+    "diary": board.diary if "board" in globals() else [],
+    "slot": globals().get("slot", "not chosen"),
+    "maintenance": globals().get("maintenance"),
+    "path": sys.path,
+    "problems": problems,
+}))
+"""
+
+
+@dataclass
+class Start:
+    """What a start did. printed: all that the board said."""
+
+    diary: list
+    slot: str | None
+    maintenance: bool | None
+    path: list
+    problems: list
+    printed: str = field(default="", repr=False)
+
+
+@dataclass
+class Flash:
+    """The board's flash, as a littlefs image on the host."""
+
+    folder: Path
+
+    @property
+    def image(self):
+        return self.folder / "flash.img"
+
+    def run(self, code):
+        """Run MicroPython code with this flash at /; returns what it printed."""
+        script = self.folder / "code.py"
+        script.write_text(code)
+        done = subprocess.run(
+            [MICROPYTHON, HERE / "littlefs_board.py", ROOT, self.image, script],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def write(self, files):
+        """Files by path: text or bytes; None makes a folder."""
+        data = {
+            path: content.encode() if isinstance(content, str) else content
+            for path, content in files.items()
+        }
+        self.run(_WRITE.format(files=data))
+
+    def start(self):
+        """Start as MicroPython does, up to its prompt."""
+        *printed, last = self.run(_START).splitlines()
+        return Start(**json.loads(last), printed="\n".join(printed))
+
+
+@pytest.fixture
+def flash(tmp_path):
+    return Flash(tmp_path)
+
+
+@pytest.fixture
+def install(flash):
+    """Put boot.py, main.py, a board and applications into the given slots of the flash."""
+
+    def put(*slots, pin=False, on_gates_off="pass", **others):
+        files = {
+            "/boot.py": (ROOT / "firmware" / "boot.py").read_text(),
+            "/main.py": (ROOT / "firmware" / "main.py").read_text(),
+            "/boards/stub/board.py": BOARD.format(pin=pin, on_gates_off=on_gates_off),
+        }
+        for slot in slots:
+            files[f"/{slot}/app.py"] = APP
+            files[f"/{slot}/lib/helper.py"] = f"NAME = {slot!r}\n"
+        flash.write(files | others.get("files", {}))
+        return flash
+
+    return put

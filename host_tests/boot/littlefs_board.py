@@ -1,0 +1,68 @@
+"""MicroPython script: a board's file system and start, without the simulated chips.
+
+    micropython    littlefs_board.py REPOSITORY IMAGE CODE   run the host's file CODE on the board
+    micropython -i littlefs_board.py REPOSITORY IMAGE        start like a board, then the prompt
+
+The flash is a littlefs in the file IMAGE, made if it is missing. The host's files are in /host.
+"""
+
+import sys
+
+sys.path.insert(0, sys.argv[1])
+
+import os
+
+import vfs
+
+from boards.sim.flash import Flash
+
+# So that the board's own folder /boards is found, not the checkout's.
+for name in [name for name in sys.modules if name.split(".")[0] == "boards"]:
+    del sys.modules[name]
+
+RESET_CODE = 3
+
+
+class Machine:
+    """Stands in for the module."""
+
+    @staticmethod
+    def reset():
+        raise SystemExit(RESET_CODE)
+
+
+def mount(image):
+    flash = Flash(image)
+    if flash.fresh:
+        vfs.VfsLfs2.mkfs(flash)
+    host = vfs.VfsPosix("/")
+    vfs.umount("/")
+    vfs.mount(vfs.VfsLfs2(flash), "/")
+    vfs.mount(host, "/host")
+    os.chdir("/")
+    sys.path[:] = ["", ".frozen", "/lib"]
+
+
+def run_file(path):
+    with open(path) as source:
+        code = compile(source.read(), path, "exec")
+    exec(code, globals())
+
+
+def start_like_a_board():
+    """As MicroPython does: an exception ends the script that raised it, and no more."""
+    for script in ("/boot.py", "/main.py"):
+        try:
+            run_file(script)
+        except OSError:
+            pass  # a new board has neither
+        except Exception as failure:
+            sys.print_exception(failure)
+
+
+sys.modules["machine"] = Machine
+mount(sys.argv[2])
+if len(sys.argv) > 3:
+    run_file("/host" + sys.argv[3])
+else:
+    start_like_a_board()

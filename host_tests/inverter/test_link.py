@@ -1,0 +1,309 @@
+"""The link service, on a controller in the shape of machine.CAN whose bus the test decides."""
+
+from itertools import pairwise
+
+import pytest
+
+from bms.table import INVALID
+from host_tests.inverter.pack import FAULTS, encode, healthy, put
+from host_tests.inverter.virtual_time import TICKS_PERIOD, VirtualTime
+from inverter import pylontech
+from inverter.link import InverterLink
+
+SENT = [0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E]  # inverter_can.md 1.1
+CURRENT = 0x356
+START_MS = 5_000
+
+
+class Controller:
+    """Three transmit buffers and a bus that is well, silent (no acknowledge), or off."""
+
+    STATE_STOPPED, STATE_ACTIVE, STATE_WARNING, STATE_PASSIVE, STATE_BUS_OFF = range(5)
+    TX_QUEUE_LEN = 3
+
+    def __init__(self, time):
+        self.time = time
+        time.listeners.append(self._pass)
+        self.on_bus = True  # somebody acknowledges
+        self.error_state = self.STATE_ACTIVE
+        self.gone = False
+        self.failing_calls = 0  # so many next sends raise OSError
+        self.waiting = [None] * self.TX_QUEUE_LEN
+        self.sent = []  # (time, identifier, bytes)
+        self.inbox = []
+        self.restarts = []  # times
+        self.filters = None
+
+    def _pass(self, milliseconds):
+        if self.on_bus and self.error_state == self.STATE_ACTIVE:
+            for index, frame in enumerate(self.waiting):
+                if frame is not None:
+                    self.sent.append((self.time.now_ms, *frame))
+                    self.waiting[index] = None
+
+    def set_filters(self, filters):
+        if self.gone:
+            raise OSError("no controller answers")
+        self.filters = filters
+
+    def send(self, identifier, data, flags=0):
+        if self.failing_calls:
+            self.failing_calls -= 1
+            raise OSError("the SPI peripheral failed")
+        if None not in self.waiting:
+            return None
+        index = self.waiting.index(None)
+        self.waiting[index] = (identifier, bytes(data))
+        return index
+
+    def cancel_send(self, index):
+        waited = self.waiting[index] is not None
+        self.waiting[index] = None
+        return waited
+
+    def recv(self, message):
+        if not self.inbox:
+            return None
+        message[0] = self.inbox.pop(0)
+        return message
+
+    def state(self):
+        return self.STATE_STOPPED if self.gone else self.error_state
+
+    def restart(self):
+        self.restarts.append(self.time.now_ms)
+        if self.gone:
+            raise OSError("no controller answers")
+        self.waiting = [None] * self.TX_QUEUE_LEN
+
+    def get_counters(self, counters):
+        counters[5] = sum(frame is not None for frame in self.waiting)
+        return counters
+
+
+class Bench:
+    """A link on its controller, with a healthy pack whose fast path counts the seconds."""
+
+    def __init__(self, start_ms=START_MS, profile=pylontech):
+        self.time = VirtualTime(start_ms)
+        self.start_ms = start_ms
+        self.points = healthy()
+        self.can = Controller(self.time)
+        self.link = InverterLink(
+            self.can, profile, self.points, FAULTS, self.time.ticks_ms, self.time.ticks_diff
+        )
+        self.fast_path_runs = True
+        self.time.listeners.append(self._fast_path)
+
+    def _fast_path(self, milliseconds):
+        if self.fast_path_runs:
+            put(self.points, uptime_s=self.time.now_ms // 1000)
+
+    def at(self, after_ms, action):
+        """Call `action` once, so long after the start."""
+
+        def listen(milliseconds):
+            if self.time.now_ms == self.start_ms + after_ms:
+                action()
+
+        self.time.listeners.append(listen)
+
+    def run(self, duration_ms):
+        self.time.run(self.link.run(), duration_ms)
+
+    def begins(self):
+        """When each set of frames began, in ms after the start of the link."""
+        return [at - self.start_ms for at, identifier, _ in self.can.sent if identifier == SENT[0]]
+
+
+def test_all_frames_go_out_every_second_in_order():
+    bench = Bench()
+    bench.run(10_000)
+    assert [identifier for _, identifier, _ in bench.can.sent] == SENT * 10
+    assert bench.link.sent == 60
+    assert bench.link.failed == 0
+
+
+def test_frames_are_those_of_the_profile():
+    bench = Bench()
+    bench.run(500)
+    assert {identifier: data for _, identifier, data in bench.can.sent} == encode(healthy())
+
+
+def test_a_receiver_with_two_buffers_has_time_to_empty_them():
+    bench = Bench()
+    bench.run(900)
+    times = [at for at, _, _ in bench.can.sent]
+    for first, third in zip(times, times[2:], strict=False):
+        assert third - first >= 5
+
+
+def test_the_period_does_not_drift_on_a_busy_board():
+    bench = Bench()
+    bench.time.oversleep_ms = 7
+    bench.run(200_000)
+    begins = bench.begins()
+    assert len(begins) == 200
+    for period, begin in enumerate(begins):
+        assert abs(begin - period * 1000) <= 20
+
+
+def test_after_a_long_stall_only_the_present_is_sent():
+    bench = Bench()
+    bench.at(2500, lambda: bench.time.pass_ms(4000))
+    bench.run(10_000)
+    # The sleep until second 3 lasts until second 7.
+    assert [round(begin / 1000) for begin in bench.begins()] == [0, 1, 2, 7, 8, 9]
+    assert bench.link.skipped == 4
+
+
+def test_the_wrap_of_the_ticks_goes_unnoticed():
+    bench = Bench(start_ms=TICKS_PERIOD - 2500)
+    bench.run(6000)
+    assert bench.begins() == [1, 1001, 2001, 3001, 4001, 5001]
+    assert bench.link.skipped == 0
+
+
+def test_frames_follow_the_points():
+    bench = Bench()
+    bench.at(1500, lambda: put(bench.points, current_ma=-30000))
+    bench.run(3000)
+    currents = [
+        int.from_bytes(data[2:4], "little", signed=True)
+        for _, identifier, data in bench.can.sent
+        if identifier == CURRENT
+    ]
+    assert currents == [123, 123, -300]
+
+
+def test_nothing_waits_for_the_inverter():
+    bench = Bench()
+    bench.run(5000)
+    assert bench.link.keepalives == 0
+    assert bench.link.keepalive_age_ms == -1
+    assert bench.link.sent == 30
+
+
+def test_the_inverters_frames_are_counted_and_age():
+    bench = Bench()
+    bench.at(1500, lambda: bench.can.inbox.extend([0x305, 0x307, 0x305]))
+    bench.run(6500)
+    assert bench.link.keepalives == 2
+    assert bench.link.unknown == 1
+    assert 3000 <= bench.link.keepalive_age_ms <= 5000
+
+
+def test_the_inverters_frame_has_a_filter_of_its_own():
+    bench = Bench()
+    bench.run(100)
+    assert bench.can.filters[0] == (0x305, 0x7FF, 0)
+
+
+def test_a_flood_of_frames_does_not_hold_up_sending():
+    bench = Bench()
+    bench.time.listeners.append(lambda _: bench.can.inbox.extend([0x123] * 10))
+    bench.run(5000)
+    assert bench.link.sent == 30
+
+
+def test_without_acknowledge_a_cycle_is_short_and_nothing_old_is_sent_later():
+    bench = Bench()
+    bench.can.on_bus = False
+
+    def connect():
+        put(bench.points, current_ma=0)
+        bench.can.on_bus = True
+
+    bench.at(2500, connect)
+    bench.run(4000)
+    assert bench.link.failed == 18
+    assert bench.link.sent == 6
+    assert [identifier for _, identifier, _ in bench.can.sent] == SENT
+    assert min(at for at, _, _ in bench.can.sent) >= START_MS + 3000
+    assert bench.begins() == [3001], "a dead bus must not shift the rhythm"
+
+
+def test_bus_off_is_left_by_restarts_with_growing_pauses():
+    bench = Bench()
+    bench.can.error_state = Controller.STATE_BUS_OFF
+    bench.run(150_000)
+    times = [0, *(at - START_MS for at in bench.can.restarts)]
+    seconds = [round((later - sooner) / 1000) for sooner, later in pairwise(times)]
+    assert seconds[:8] == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert bench.link.restarts == len(bench.can.restarts)
+    assert bench.link.sent == 0
+
+
+def test_nothing_waits_in_the_controller_while_it_is_off():
+    bench = Bench()
+    bench.can.error_state = Controller.STATE_BUS_OFF
+    bench.run(600)
+    assert bench.can.waiting == [None] * 3
+
+
+def test_after_a_good_second_the_next_pause_is_short_again():
+    bench = Bench()
+
+    def turn(state):
+        return lambda: setattr(bench.can, "error_state", state)
+
+    bench.can.error_state = Controller.STATE_BUS_OFF
+    bench.at(10_500, turn(Controller.STATE_ACTIVE))
+    bench.at(20_500, turn(Controller.STATE_BUS_OFF))
+    bench.at(21_500, turn(Controller.STATE_ACTIVE))
+    bench.run(30_000)
+    late = [at - START_MS for at in bench.can.restarts if at - START_MS > 20_500]
+    assert [round(at / 1000) for at in late] == [22]
+
+
+def test_errors_of_the_bus_are_counted_and_the_link_goes_on():
+    bench = Bench()
+    bench.at(500, lambda: setattr(bench.can, "failing_calls", 2))
+    bench.run(6000)
+    assert bench.link.errors == 2
+    assert "SPI peripheral" in str(bench.link.last_error)
+    assert len(bench.begins()) == 4
+
+
+def test_a_controller_that_is_gone_ends_the_service_with_its_reason():
+    bench = Bench()
+    bench.at(1500, lambda: setattr(bench.can, "gone", True))
+    with pytest.raises(OSError, match="no controller answers"):
+        bench.run(10_000)
+    assert bench.time.now_ms - START_MS < 4000
+
+
+def test_a_service_started_without_its_controller_says_so_at_once():
+    bench = Bench()
+    bench.can.gone = True
+    with pytest.raises(OSError, match="no controller answers"):
+        bench.run(10_000)
+
+
+def test_values_of_a_fast_path_that_stands_still_are_not_sent_as_live():
+    bench = Bench()
+    bench.at(2500, lambda: setattr(bench, "fast_path_runs", False))
+    bench.at(9500, lambda: setattr(bench, "fast_path_runs", True))
+    bench.run(12_000)
+    live = {
+        round((at - START_MS) / 1000)
+        for at, identifier, _ in bench.can.sent
+        if identifier == 0x355
+    }
+    # Values of second 2 are taken for live at most 3 s longer.
+    assert live == {0, 1, 2, 3, 4, 10, 11}
+    assert len(bench.begins()) == 12, "the inverter still hears that nothing is allowed"
+
+
+def test_a_pack_that_is_not_measured_is_still_talked_about():
+    bench = Bench()
+    put(bench.points, pack_voltage_mv=INVALID)
+    bench.run(3000)
+    assert [identifier for _, identifier, _ in bench.can.sent] == [0x351, 0x359, 0x35C, 0x35E] * 3
+
+
+def test_a_steady_second_leaves_its_counters_small():
+    bench = Bench()
+    bench.run(60_000)
+    assert bench.link.sent == 360
+    assert (bench.link.errors, bench.link.skipped, bench.link.restarts) == (0, 0, 0)

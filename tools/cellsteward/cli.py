@@ -1,0 +1,187 @@
+"""The `cellsteward` command line.
+
+Every mistake of the person is one sentence on standard error and exit code 2; a firmware that died
+is exit code 1; a run that ended as asked is 0.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from cellsteward import __version__
+from cellsteward.options import (
+    OptionError,
+    RunOptions,
+    pack_words,
+    parse_duration,
+    parse_load_scale,
+    parse_speed,
+    plan_load,
+    plan_settings,
+    speed_words,
+)
+from cellsteward.sim import Simulation
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+app = typer.Typer(
+    help="Watch, try and connect to a battery guarded by Cellsteward's firmware.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cellsteward {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def sim(
+    load: Annotated[
+        Path | None,
+        typer.Option(
+            help="Recorded load: CSV with t_s and I_A (A, charging > 0); without: a home."
+        ),
+    ] = None,
+    load_scale: Annotated[
+        str, typer.Option(help="Factor on the recorded current; auto: to what the pack allows.")
+    ] = "auto",
+    speed: Annotated[str, typer.Option(help="Simulated seconds per second, or max.")] = "1",
+    duration: Annotated[
+        str | None, typer.Option(help="End after this simulated time: 90s, 10m, 2h, 1d.")
+    ] = None,
+    ui: Annotated[
+        bool | None, typer.Option("--ui/--no-ui", help="Live view, or plain lines.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Inject this fault at the start; repeat for more.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter; repeat for more."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Chance of the run: spread of cells, noise.")] = 1,
+    ports_file: Annotated[
+        Path | None, typer.Option(help="Write the names of the ports here, as JSON.")
+    ] = None,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Keep flash and battery here between runs.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="With --state-dir: forget what is kept there.")
+    ] = False,
+    screenshot: Annotated[Path | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run the firmware on a simulated battery and watch it."""
+    try:
+        parameters, values = plan_settings(settings or [], state_dir, fresh)
+        factor, load_words = plan_load(load, parse_load_scale(load_scale), parameters)
+        pace = parse_speed(speed)
+        options = RunOptions(
+            parameters=parameters,
+            settings=values,
+            headline=f"{pack_words(parameters)}; {load_words}; speed {speed_words(pace)}",
+            load=load,
+            load_scale=factor,
+            speed=pace,
+            duration_s=None if duration is None else parse_duration(duration),
+            seed=seed,
+            faults=fault or [],
+            state_dir=state_dir,
+            fresh=fresh,
+            ports_file=ports_file,
+        )
+        if ports_file is not None and not ports_file.resolve().parent.is_dir():
+            raise OptionError(f"--ports-file: there is no folder {ports_file.resolve().parent}.")
+        if screenshot is not None and options.duration_s is None and options.load is None:
+            raise OptionError(
+                "--screenshot needs --duration or --load: the picture shows the end."
+            )
+        if ui is None:
+            ui = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        code = asyncio.run(_run(options, ui or screenshot is not None, screenshot))
+    except OptionError as problem:
+        _stop(str(problem))
+    raise typer.Exit(code)
+
+
+@app.command()
+def frames(
+    state: Annotated[
+        str, typer.Option(help="JSON file, or - for standard input; keys are names of points.")
+    ],
+    profile: Annotated[str, typer.Option(help="Inverter profile.")] = "pylontech",
+) -> None:
+    """Print the CAN frames that the device would send for a given state, as candump shows them."""
+    from cellsteward.frames import frames_for_state
+
+    try:
+        text = sys.stdin.read() if state == "-" else Path(state).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        _stop(f"--state: can not read {state}: {getattr(error, 'strerror', 'it is not text')}.")
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        _stop(f"--state: {state} is not JSON: {error}.")
+    try:
+        lines = frames_for_state(profile, values)
+    except ValueError as error:
+        _stop(str(error))
+    for line in lines:
+        typer.echo(line)
+
+
+def main() -> None:
+    """Entry point of the `cellsteward` command."""
+    app()
+
+
+async def _run(options: RunOptions, ui: bool, screenshot: Path | None) -> int:
+    """Run with one of the two views and return the exit code."""
+    # Both views know the same calls, so that only this function chooses between them.
+    if ui:
+        from cellsteward.view import LiveView
+
+        view = LiveView(options, screenshot)
+    else:
+        from cellsteward.plain import PlainView
+
+        view = PlainView(options.headline)
+    simulation = Simulation(options, view)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, simulation.quit)
+    end = await view.show(simulation)
+    typer.echo(view.totals.summary(end))
+    if end.good:
+        return 0
+    typer.echo(f"cellsteward: the run failed: {end.text}.", err=True)
+    return EXIT_FAILED
+
+
+def _stop(sentence: str) -> NoReturn:
+    typer.echo(f"cellsteward: {sentence}", err=True)
+    raise typer.Exit(EXIT_USAGE)

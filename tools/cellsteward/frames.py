@@ -1,0 +1,112 @@
+"""The CAN frames that the device would send for a state that a person wrote down.
+
+The device's own encoder makes them, so what is shown here is what an inverter gets. A state that
+somebody wrote down is a measured one: points that it leaves out are 0, except that both directions
+are allowed (charge_allowed, discharge_allowed) unless a fault in the state blocks them.
+"""
+
+import difflib
+import importlib
+from types import ModuleType
+
+from bms.faults import Faults
+from bms.parameters import Parameters
+from bms.point_rows import ROWS
+from bms.points import Points
+from bms.sample import GATE_CHARGE, GATE_DISCHARGE
+from bms.table import Names
+from inverter.frames import FrameEncoder
+
+_BIT_SETS = ("faults", "warnings")  # points that a state gives as lists of fault names
+_ALLOWED = (("charge_allowed", GATE_CHARGE), ("discharge_allowed", GATE_DISCHARGE))
+_LIMIT = 1 << 30  # the device's numbers lie between minus and plus this
+
+
+def frames_for_state(profile: str, state: dict) -> list[str]:
+    """Lines like `351#1402E803E803C001`, in sending order.
+
+    profile: a choice of the parameter inverter_profile. state: integers by point name, lists of
+    integers for points with several values, lists of fault names for `faults` and `warnings`.
+    Raises ValueError, in a sentence that names what is wrong and what may be meant.
+    """
+    module = _profile(profile)
+    if not isinstance(state, dict):
+        raise ValueError("A state is an object of point names and values.")
+    points = Points(ROWS)
+    faults = Faults()
+    encoder = FrameEncoder(module, points, faults)
+    snapshot = points.new_snapshot()
+    for name, gate in _ALLOWED:
+        snapshot[points.offset(name)] = not _is_blocked(gate, faults, state.get("faults", []))
+    known = _all_names(points.names)
+    for name, value in state.items():
+        if name not in known:
+            raise ValueError(f"No point is named '{name}'{_near(name, known)}")
+        values = _bits(name, faults, value) if name in _BIT_SETS else _numbers(name, value)
+        room = points.counts[points.index(name)]
+        if len(values) > room:
+            raise ValueError(f"'{name}' has room for {room} values, not {len(values)}.")
+        offset = points.offset(name)
+        for index, number in enumerate(values):
+            snapshot[offset + index] = number
+    encoder.encode(snapshot)
+    return [
+        f"{identifier:03X}#{bytes(frame).hex().upper()}"
+        for identifier, frame, due in zip(
+            encoder.identifiers, encoder.frames, encoder.due, strict=True
+        )
+        if due
+    ]
+
+
+def _profile(name: str) -> ModuleType:
+    parameters = Parameters()
+    choices = parameters.choices(parameters.index("inverter_profile"))
+    choices.remove("none")
+    if name not in choices:
+        raise ValueError(f"No profile is named '{name}'{_near(name, choices)}")
+    return importlib.import_module(f"inverter.{name}")
+
+
+def _is_blocked(gate: int, faults: Faults, names: object) -> bool:
+    words = _bits("faults", faults, names)
+    return any(
+        words[bit >> 4] >> (bit & 15) & 1 and faults.blocks[bit] & gate
+        for bit in range(len(faults))
+    )
+
+
+def _bits(point: str, faults: Faults, names: object) -> list[int]:
+    """Words of 16 bits for a list of fault names."""
+    known = _all_names(faults.names)
+    words = [0] * (1 + (len(faults) - 1) // 16)
+    if not isinstance(names, list):
+        raise ValueError(f"'{point}' is a list of fault names, not {names!r}.")
+    for name in names:
+        if name not in known:
+            raise ValueError(f"'{point}': no fault is named '{name}'{_near(name, known)}")
+        bit = known.index(name)
+        words[bit >> 4] |= 1 << (bit & 15)
+    return words
+
+
+def _numbers(name: str, value: object) -> list[int]:
+    numbers = value if isinstance(value, list) else [value]
+    for number in numbers:
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise ValueError(f"'{name}' is in whole numbers of its unit, not {number!r}.")
+        if not -_LIMIT < number < _LIMIT:
+            raise ValueError(f"'{name}' is beyond what the device can hold: {number}.")
+    return numbers
+
+
+def _all_names(names: Names) -> list[str]:
+    return [names.name(index) for index in range(len(names))]
+
+
+def _near(name: object, known: list[str]) -> str:
+    """The end of a sentence: names that are spelled alike, or else all there are."""
+    near = difflib.get_close_matches(str(name), known)
+    if near:
+        return f"; near it: {', '.join(near)}."
+    return f"; there are: {', '.join(known)}."

@@ -1,0 +1,229 @@
+"""What a simulated run is: every option checked here, before anything starts.
+
+A wrong value raises OptionError, whose text is one sentence that says what to write instead. The
+parameters' names and ranges are the firmware's own (firmware/lib/bms/parameter_rows.py).
+"""
+
+import csv
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bms.parameters import ParameterError, Parameters
+from bms.table import UnknownName
+
+# What a fresh simulated pack is commissioned as: a household battery of sixteen 280 Ah cells.
+HOUSEHOLD_PACK = {
+    "chemistry": 0,  # lfp
+    "series_cells": 16,
+    "design_capacity_mah": 280_000,
+    "access_code": 1234,
+}
+
+# In a state folder: what the pack that is kept there was commissioned as.
+SETTINGS_FILE = "settings.json"
+
+_AUTO_C_RATE = 0.5  # `--load-scale auto` asks the pack for no more than this
+
+_DURATION_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+class OptionError(ValueError):
+    """An option was refused; the text says why and what to write instead."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """One run. speed: simulated seconds per second, 0 for as fast as possible."""
+
+    parameters: Parameters
+    settings: dict[str, int]
+    headline: str = ""
+    load: Path | None = None
+    load_scale: float | None = None
+    speed: float = 1.0
+    duration_s: float | None = None
+    seed: int = 1
+    faults: list[str] = field(default_factory=list)
+    state_dir: Path | None = None
+    fresh: bool = False
+    ports_file: Path | None = None
+
+
+def parse_speed(text: str) -> float:
+    """`max` is 0, a factor is itself."""
+    if text == "max":
+        return 0.0
+    number = _number(text.removesuffix("x"))
+    if number is None or number <= 0:
+        raise OptionError(f"--speed takes 'max' or a factor above 0, such as 10, not '{text}'.")
+    return number
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of simulated time from `90`, `90s`, `10m`, `2h` or `1d`."""
+    match = re.fullmatch(r"([0-9.]+)([smhd]?)", text)
+    number = _number(match[1]) if match else None
+    if match is None or number is None or number <= 0:
+        raise OptionError(f"--duration takes a time such as 90s, 10m, 2h or 1d, not '{text}'.")
+    return number * _DURATION_UNITS_S[match[2]]
+
+
+def plan_settings(
+    assignments: list[str], state_dir: Path | None, fresh: bool
+) -> tuple[Parameters, dict[str, int]]:
+    """What the pack is: a new one with `NAME=VALUE` changes, or the one kept in `state_dir`."""
+    if state_dir is None:
+        if fresh:
+            raise OptionError("--fresh needs --state-dir: without it every run starts fresh.")
+        return parse_settings(assignments)
+    kept = state_dir / SETTINGS_FILE
+    if fresh or not kept.exists():
+        return parse_settings(assignments)
+    if assignments:
+        raise OptionError(
+            f"--set: {state_dir} holds a pack that is set up already; add --fresh, or set "
+            "the parameter on its console."
+        )
+    parameters = Parameters()
+    try:
+        settings = json.loads(kept.read_text())
+        parameters.load(settings)
+    except (OSError, ValueError, TypeError) as error:
+        raise OptionError(f"--state-dir: {kept} is damaged ({error}); add --fresh.") from error
+    return parameters, settings
+
+
+def parse_settings(assignments: list[str]) -> tuple[Parameters, dict[str, int]]:
+    """The household pack with `NAME=VALUE` changes; choices go by name (`chemistry=lfp`)."""
+    parameters = Parameters()
+    settings = dict(HOUSEHOLD_PACK)
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise OptionError(f"--set takes NAME=VALUE, not '{assignment}'.")
+        try:
+            index = parameters.index(name)
+        except UnknownName:
+            raise OptionError(
+                f"--set: '{name}' is not a parameter; 'get' on the console lists them."
+            ) from None
+        choices = parameters.choices(index)
+        if text in choices:
+            settings[name] = choices.index(text)
+        elif re.fullmatch(r"-?[0-9]+", text):
+            settings[name] = int(text)
+        else:
+            kind = "one of " + ", ".join(choices) if choices else "a whole number"
+            raise OptionError(f"--set: '{name}' takes {kind}, not '{text}'.")
+    try:
+        parameters.load(settings)
+    except ParameterError as error:
+        raise OptionError(f"--set: {error}.") from error
+    return parameters, settings
+
+
+def parse_load_scale(text: str) -> float | None:
+    """None for `auto`, else the factor."""
+    if text == "auto":
+        return None
+    number = _number(text)
+    if number is None or number == 0:
+        raise OptionError(f"--load-scale takes 'auto' or a factor, such as 50, not '{text}'.")
+    return number
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a recorded load asks for at most."""
+
+    seconds: float
+    charge_a: float
+    discharge_a: float
+
+    def scale_for(self, parameters: Parameters) -> float:
+        """Factor that brings it to 0.5 C, or less if the pack allows less."""
+        limits = (
+            (self.charge_a, parameters.value("charge_current_max_ma")),
+            (self.discharge_a, parameters.value("discharge_current_max_ma")),
+            (
+                max(self.charge_a, self.discharge_a),
+                _AUTO_C_RATE * parameters.value("design_capacity_mah"),
+            ),
+        )
+        factor = min((ma / 1000 / amperes for amperes, ma in limits if amperes), default=1.0)
+        return float(f"{factor:.3g}")  # three digits: what the first line says is what runs
+
+
+def read_load(path: Path) -> Load:
+    """Check a recorded load: a CSV file with the columns t_s and I_A (charging positive)."""
+    charge_a = discharge_a = 0.0
+    start_s = end_s = None
+    line = 1
+    try:
+        with path.open(newline="") as stream:
+            rows = csv.reader(stream)
+            header = [name.strip() for name in next(rows, [])]
+            if "t_s" not in header or "I_A" not in header:
+                raise OptionError(f"--load: {path} has no columns t_s and I_A in its first line.")
+            t_column = header.index("t_s")
+            i_column = header.index("I_A")
+            for line, row in enumerate(rows, start=2):
+                if not row:
+                    continue  # an empty line at the end is no reason to refuse a file
+                t_s = float(row[t_column])
+                current_a = float(row[i_column])
+                if not math.isfinite(t_s) or not math.isfinite(current_a):
+                    raise ValueError("not a finite number")
+                if end_s is not None and t_s < end_s:
+                    raise OptionError(f"--load: time runs backwards in line {line} of {path}.")
+                start_s = t_s if start_s is None else start_s
+                end_s = t_s
+                charge_a = max(charge_a, current_a)
+                discharge_a = max(discharge_a, -current_a)
+    except OptionError:
+        raise
+    except OSError as error:
+        raise OptionError(f"--load: can not read {path}: {error.strerror}.") from error
+    except (ValueError, IndexError, csv.Error) as error:
+        raise OptionError(f"--load: line {line} of {path} is not numbers and commas.") from error
+    if start_s is None or end_s is None or end_s <= start_s:
+        raise OptionError(f"--load: {path} holds less than two moments in time.")
+    return Load(end_s - start_s, charge_a, discharge_a)
+
+
+def plan_load(
+    path: Path | None, scale: float | None, parameters: Parameters
+) -> tuple[float | None, str]:
+    """Factor on the recorded current (None without a record), and words for what runs."""
+    if path is None:
+        if scale is not None:
+            raise OptionError("--load-scale needs --load: the household's load fits the pack.")
+        return None, "a household's days"
+    load = read_load(path)
+    factor = load.scale_for(parameters) if scale is None else scale
+    return factor, f"load {path.name} ({load.seconds / 3600:.1f} h), current times {factor:g}"
+
+
+def pack_words(parameters: Parameters) -> str:
+    """The pack in a few words."""
+    chemistry = parameters.choices(parameters.index("chemistry"))[parameters.value("chemistry")]
+    return (
+        f"{parameters.value('series_cells')} cells in series, {chemistry.upper()}, "
+        f"{parameters.value('design_capacity_mah') / 1000:g} Ah"
+    )
+
+
+def speed_words(speed: float) -> str:
+    """A speed as people write it."""
+    return "max" if speed == 0 else f"{speed:g}x"
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
