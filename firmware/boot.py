@@ -30,7 +30,7 @@ def choose_slot():
     try:
         with open("/slot") as choice:
             chosen = choice.read().strip()
-    except OSError:
+    except (OSError, UnicodeError):  # not there, or damaged
         chosen = ""
     for slot in (chosen, "slot_a", "slot_b"):
         if slot in ("slot_a", "slot_b") and (

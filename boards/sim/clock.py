@@ -163,5 +163,7 @@ class Poller:
             if clock.real_ms_until(due_ms):
                 continue
             clock.advance_to(due_ms)
-            if due_ms >= until_ms and not clock.hold_firmware:
-                return ()
+            if due_ms >= until_ms:
+                if not clock.hold_firmware:
+                    return ()
+                until_ms += _FOREVER_MS

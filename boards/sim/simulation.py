@@ -5,10 +5,12 @@ the names that every board has. The control channel speaks JSON lines with the h
 docs/simulator.md lists them.
 """
 
+import gc
 import json
 import socket
 import sys
 import time
+from array import array
 from binascii import hexlify
 
 from boards.sim import faults, heap
@@ -25,6 +27,8 @@ _PROCESSOR_FAULTS = (
     ("watchdog_dead", "The processor's watchdog never bites"),
 )
 _STATUS_PERIOD_MS = 1000
+_HEAP_PERIOD_MS = 600000
+_HEAP_NOTES = 1008  # a week
 _START_SOC = 0.5  # a new pack is half full, which is also what the firmware assumes of one
 _STATUS_REAL_MS = 50  # at full speed, at most 20 reports a real second
 
@@ -69,6 +73,7 @@ class Simulation:
         self._timer = None
         self._steps = 0
         self._watchdog_dead = False
+        self._heap_bytes = array("I")  # in use after a collection, every ten simulated minutes
         self._injected = list(self.world.fault_memory)  # those that stood before a reset
         self._real_start_us = time.ticks_us()
         self._reported_us = 0
@@ -76,6 +81,7 @@ class Simulation:
         self.clock.poller.watch(self._can, self._read_can)
         self.world.can_outside.listener = self._show_frame
         self.clock.every(_STATUS_PERIOD_MS, self._report)
+        self.clock.every(_HEAP_PERIOD_MS, self._note_heap)
         if options["duration_s"]:
             self.clock.once(int(options["duration_s"] * 1000), lambda: self.end("duration"))
         known = [list(row) for row in faults.FAULTS] + [list(row) for row in _PROCESSOR_FAULTS]
@@ -135,6 +141,7 @@ class Simulation:
         end = {"reason": reason, "t_s": seconds, "real_s": real_s, "steps": self._steps}
         end["speed"] = seconds / real_s if real_s else 0
         end["text"] = text
+        end["heap_bytes"] = list(self._heap_bytes)
         end["trace"] = self.world.gate_trace
         end["crossed_us"] = self.world.crossed_us
         self._send({"end": end})
@@ -226,6 +233,11 @@ class Simulation:
         if self._can_out:
             self._can.write(self._can_out)
             self._can_out = bytearray()
+
+    def _note_heap(self):
+        if len(self._heap_bytes) < _HEAP_NOTES:
+            gc.collect()
+            self._heap_bytes.append(gc.mem_alloc())
 
     def _send(self, message):
         self._control.write((json.dumps(message) + "\n").encode())

@@ -212,6 +212,17 @@ def test_a_stack_that_reads_too_low_trips_like_one_that_reads_too_high():
     row.check_blocked()
 
 
+@pytest.mark.parametrize("name", ["overcurrent_charge", "overcurrent_discharge"])
+def test_an_over_current_can_release_when_no_current_flows(name):
+    """Its gate is off, so nothing may flow any more; whatever release threshold was accepted."""
+    smallest_ma = Parameters().minimums[Parameters().index(name + "_release_ma")]
+    row = Row(name, **{name + "_release_ma": smallest_ma})
+    row.drive("trip", beyond=1)
+    row.bench.run_until(row.active, 100000)
+    row.bench.chip.current_ma = 0
+    row.bench.run_until(lambda: not row.active(), row.setting("release_delay") + 200)
+
+
 @pytest.mark.parametrize("bad_of_four", [1, 2, 3])
 def test_glitches_of_the_bus_do_not_stretch_a_delay(name, bad_of_four):
     """Law 2: the delay, two periods, and what the hold-over may add: 500 ms at most."""

@@ -15,20 +15,11 @@ import os
 import vfs
 
 from boards.sim.flash import Flash
+from host_tests.boot import machine_double
 
 # So that the board's own folder /boards is found, not the checkout's.
-for name in [name for name in sys.modules if name.split(".")[0] == "boards"]:
+for name in [name for name in sys.modules if name.startswith("boards")]:
     del sys.modules[name]
-
-RESET_CODE = 3
-
-
-class Machine:
-    """Stands in for the module."""
-
-    @staticmethod
-    def reset():
-        raise SystemExit(RESET_CODE)
 
 
 def mount(image):
@@ -41,6 +32,14 @@ def mount(image):
     vfs.mount(host, "/host")
     os.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
+
+
+def exists(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
 
 
 def run_file(path):
@@ -60,7 +59,7 @@ def start_like_a_board():
             sys.print_exception(failure)
 
 
-sys.modules["machine"] = Machine
+sys.modules["machine"] = machine_double
 mount(sys.argv[2])
 if len(sys.argv) > 3:
     run_file("/host" + sys.argv[3])

@@ -53,7 +53,7 @@ def test_a_choice_that_holds_no_application_gives_way_to_the_other(install):
 
 def test_gates_are_off_before_the_slot_is_chosen(install):
     # What gates_off writes is what the choice then reads.
-    order = 'open("/slot", "w").write("slot_b")'
+    order = 'choice = open("/slot", "w"); choice.write("slot_b"); choice.close()'
     start = install("slot_a", "slot_b", on_gates_off=order, files={"/slot": "slot_a"}).start()
     assert app_of(start) == "slot_b"
 

@@ -49,9 +49,11 @@ class Run:
         ]
 
 
-def run_board(tmp_path, *, duration_s, timeout_s=100, send=None, image=None, **options):
+def run_board(
+    tmp_path, *, duration_s, timeout_s=100, send=None, send_after_s=0, image=None, **options
+):
     """Run the board for `duration_s` simulated seconds. `send` maps a port to bytes written to it
-    at the start; the other options are start.py's."""
+    after some real seconds; the other options are start.py's."""
     listeners = {name: socket.create_server(("127.0.0.1", 0)) for name in (*_PORTS, "control")}
     arguments = {
         "image": str(image or tmp_path / "flash.img"),
@@ -85,7 +87,7 @@ def run_board(tmp_path, *, duration_s, timeout_s=100, send=None, image=None, **o
             listener.settimeout(10)
             connection, _ = listener.accept()
             if send and name in send:
-                connection.sendall(send[name])
+                threading.Timer(send_after_s, connection.sendall, [send[name]]).start()
             thread = threading.Thread(target=_collect, args=(run, name, connection))
             thread.start()
             threads.append(thread)

@@ -154,6 +154,36 @@ def frames(
         typer.echo(line)
 
 
+@app.command()
+def flash(
+    board: Annotated[str, typer.Option(help="Kind of board: a folder of boards/.")] = "pico",
+    port: Annotated[
+        str, typer.Option(help="Serial port, such as /dev/ttyACM0 or COM3; auto finds it.")
+    ] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
+    ] = False,
+) -> None:
+    """Put the firmware on a board."""
+    from cellsteward import flash as flashing
+    from cellsteward.device import Device, FlashError, ports
+
+    try:
+        target = flashing.target_named(board)
+    except FlashError as problem:
+        _stop(f"--board: {problem}")
+    try:
+        if dry_run:
+            for line in flashing.dry_run(target):
+                typer.echo(line)
+            return
+        device = Device(flashing.choose_port(port, target, ports()))
+        flashing.flash(target, device, lambda: typer.prompt("Access code", hide_input=True))
+    except FlashError as problem:
+        typer.echo(f"cellsteward: {problem}", err=True)
+        raise typer.Exit(EXIT_FAILED) from problem
+
+
 def main() -> None:
     """Entry point of the `cellsteward` command."""
     app()

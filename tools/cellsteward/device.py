@@ -7,6 +7,7 @@ Limits: one board at a time; never sends Ctrl-C itself, which could cut boot.py 
 """
 
 import errno
+import os
 import subprocess
 import sys
 import time
@@ -22,10 +23,12 @@ CONSOLE = "Cellsteward's console"
 SILENT = "nothing"
 
 _BAUD = 115200  # a USB serial port ignores it
-_QUIET_S = 0.5  # an answer has ended after this long without a byte
+_PAUSE_S = 0.15  # an answer has ended if it is silent for this long after a prompt,
+_PAUSES = 5  # or for this many times that without one
 _RUN_S = 60
 _BACK_S = 20  # a reset board is back on USB within a few seconds
 _RESET = "import time, machine; time.sleep_ms(200); machine.reset()"
+_PROMPT = b"> "  # how the console's ends, and MicroPython's, which is ">>> "
 _EMPTY_LINE = b"\x15\r"  # Ctrl-U first: nobody's half-typed line is carried out
 
 
@@ -140,15 +143,18 @@ class Device:
         reply = b""
         try:
             with serial.Serial(
-                name, _BAUD, timeout=_QUIET_S, write_timeout=_QUIET_S, exclusive=True
+                name, _BAUD, timeout=_PAUSE_S, write_timeout=1, exclusive=True
             ) as line:
                 line.reset_input_buffer()
                 line.write(text)
-                try:
-                    while chunk := line.read(256):
-                        reply += chunk
-                except OSError:
-                    return reply  # the board restarts
+                pauses = 0
+                while pauses < (1 if reply.endswith(_PROMPT) else _PAUSES):
+                    try:
+                        chunk = line.read(256)
+                    except OSError:
+                        return reply  # the board restarts
+                    reply += chunk
+                    pauses = 0 if chunk else pauses + 1
         except OSError as error:
             raise _unopened(name, error) from error
         return reply
@@ -182,9 +188,9 @@ class Device:
 
 
 def _state(reply: bytes) -> str:
-    if reply.endswith(b">>> "):
+    if reply.endswith(b">>" + _PROMPT):
         return REPL
-    return CONSOLE if reply.endswith(b"> ") else SILENT
+    return CONSOLE if reply.endswith(_PROMPT) else SILENT
 
 
 def _unopened(name: str, error: OSError) -> FlashError:
@@ -195,4 +201,4 @@ def _unopened(name: str, error: OSError) -> FlashError:
         )
     if error.errno in (errno.EBUSY, errno.EAGAIN):
         return FlashError(f"another program has {name} open: close it and try again.")
-    return FlashError(f"can not open {name}: {error.strerror or error}.")
+    return FlashError(f"can not open {name}: {os.strerror(error.errno or 0)}.")

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from cellsteward import ROOT
-from cellsteward.device import CONSOLE, REPL, Device, FlashError, Port, ports
+from cellsteward.device import CONSOLE, REPL, Device, FlashError, Port
 
 OLDEST_MICROPYTHON = (1, 29)
 _USUAL_MPY = 6  # version of the .mpy files that MicroPython 1.29 loads
@@ -264,11 +264,10 @@ def carry_out(
 
 
 def flash(
-    target: Target, wanted_port: str, ask_access_code: Callable[[], str], root: Path = ROOT
+    target: Target, device: Device, ask_access_code: Callable[[], str], root: Path = ROOT
 ) -> None:
     """Put the firmware of the checkout at `root` on the board, and tell what happens."""
     console = Console(highlight=False)
-    device = Device(choose_port(wanted_port, target, ports()))
     if device.state() == CONSOLE:
         console.print("The firmware runs: asking it to open the gates and wait.")
         device.enter_maintenance(ask_access_code)
@@ -319,7 +318,9 @@ class _Bar(AbstractContextManager[Callable[[int], None]]):
         self._names = [remote for _, remote in copy.files]
         self._before = [sum(sizes[:number]) for number in range(len(sizes))]
         columns = (BarColumn(), DownloadColumn(), TextColumn("{task.description}"))
-        self._progress = Progress(*columns, console=console, transient=True)
+        self._progress = Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        )
         self._task = self._progress.add_task("", total=sum(sizes))
 
     def __enter__(self) -> Callable[[int], None]:

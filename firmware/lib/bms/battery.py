@@ -123,6 +123,8 @@ class Battery:
         self._slow = SlowPath(points, parameters, self._limits, self._counter)
         if configured:
             afe.start_programming()
+        self._publish(0, 0)  # links may read before the first step
+        self.slow_step(0)
 
     def step(self, elapsed_ms):
         """The fast path: `elapsed_ms` have passed since the last call. Never raises."""

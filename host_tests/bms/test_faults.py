@@ -1,0 +1,161 @@
+"""The faults table, and the register of what is active, held or latched."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bms.fault_register import WORDS, FaultRegister
+from bms.faults import ROWS, Faults
+from bms.point_rows import ROWS as POINT_ROWS
+from bms.points import Points
+from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH
+from bms.table import rows
+
+FAULTS = Faults()
+NAMES = [FAULTS.names.name(bit) for bit in range(len(FAULTS))]
+OVERVOLTAGE = NAMES.index("cell_overvoltage")  # blocks charging
+UNDERVOLTAGE = NAMES.index("cell_undervoltage")  # blocks discharging
+LOST = NAMES.index("afe_lost")  # blocks both
+SHORT = NAMES.index("short_circuit")  # latches
+
+# What is out there reads faults by their bits: the order is for ever, new ones go to the end.
+BITS = (
+    "cell_overvoltage cell_undervoltage overcurrent_charge overcurrent_discharge "
+    "overtemperature_charge overtemperature_discharge undertemperature_charge "
+    "undertemperature_discharge stack_mismatch afe_lost measurement_stale "
+    "measurement_implausible afe_wrong_device afe_configuration afe_restarted short_circuit "
+    "afe_overtemperature afe_watchdog afe_failed configuration_invalid step_failed"
+).split()
+
+
+@pytest.fixture
+def register():
+    return FaultRegister(FAULTS)
+
+
+def active(register):
+    return [bit for bit in range(len(FAULTS)) if register.is_active(bit)]
+
+
+def test_faults_keep_their_bits():
+    assert NAMES[: len(BITS)] == BITS
+
+
+def test_there_is_room_for_every_fault_in_the_register_and_in_the_points():
+    points = Points(POINT_ROWS)
+    assert len(FAULTS) <= 16 * WORDS
+    for name in ("faults", "warnings"):
+        assert points.counts[points.index(name)] == WORDS
+
+
+def test_every_fault_blocks_something_and_says_what_to_do():
+    for bit, row in enumerate(rows(ROWS)):
+        assert row[1] in ("c", "d", "cd")
+        assert row[2] in ("y", "n")
+        assert FAULTS.blocks[bit] in (GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH)
+        assert FAULTS.latching[bit] == (row[2] == "y")
+        assert len(FAULTS.advice(bit)) > 20
+
+
+def test_what_only_a_person_can_judge_latches():
+    latching = {NAMES[bit] for bit in range(len(FAULTS)) if FAULTS.latching[bit]}
+    assert latching == {"short_circuit", "afe_failed", "step_failed"}
+
+
+def test_a_fault_is_active_while_its_cause_is_reported(register):
+    for _ in range(3):
+        register.report(OVERVOLTAGE, 0)
+        assert register.step(100) == GATE_CHARGE
+        assert active(register) == [OVERVOLTAGE]
+    assert register.step(100) == 0
+    assert active(register) == []
+
+
+def test_faults_block_together(register):
+    register.report(OVERVOLTAGE, 0)
+    register.report(UNDERVOLTAGE, 0)
+    assert register.step(100) == GATES_BOTH
+    register.report(UNDERVOLTAGE, 0)
+    assert register.step(100) == GATE_DISCHARGE
+
+
+def test_a_held_fault_stays_for_its_time_after_the_last_sign(register):
+    register.report(LOST, 5000)
+    register.step(100)
+    register.report(LOST, 5000)
+    register.step(1000)
+    for _ in range(49):
+        assert register.step(100) == GATES_BOTH
+    assert register.step(100) == 0
+
+
+def test_one_late_step_ends_a_hold_as_many_steps_do(register):
+    register.report(LOST, 5000)
+    register.step(100)
+    assert register.step(5000) == 0
+
+
+def test_a_latched_fault_stays_until_it_is_cleared(register):
+    register.report(SHORT, 1000)
+    for _ in range(1000):
+        assert register.step(100) == GATES_BOTH
+    register.clear()
+    assert register.step(100) == 0
+    assert active(register) == []
+
+
+def test_clear_leaves_what_is_held_or_present(register):
+    register.report(SHORT, 1000)
+    register.report(LOST, 1000)
+    register.step(100)
+    register.clear()
+    assert register.step(100) == GATES_BOTH
+    assert active(register) == [LOST, SHORT]
+
+
+def test_a_latched_fault_that_was_cleared_can_come_back(register):
+    for _ in range(3):
+        register.report(SHORT, 0)
+        assert register.step(100) == GATES_BOTH
+        register.step(100)
+        register.clear()
+        assert register.step(100) == 0
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([20, 100, 1000]),
+        st.dictionaries(st.integers(0, len(NAMES) - 1), st.sampled_from([0, 500, 5000])),
+        st.booleans(),
+    ),
+    max_size=30,
+)
+
+
+@given(STEPS)
+def test_any_history_of_reports_gives_what_the_rules_say(steps):
+    register = FaultRegister(FAULTS)
+    left_ms = {}  # of every active fault: how long it stays without a report
+    for elapsed_ms, reports, clears in steps:
+        if clears:
+            register.clear()
+            left_ms = {
+                bit: left for bit, left in left_ms.items() if left > 0 or not FAULTS.latching[bit]
+            }
+        for bit, hold_ms in reports.items():
+            register.report(bit, hold_ms)
+        blocked = register.step(elapsed_ms)
+        for bit in list(left_ms):
+            if bit not in reports:
+                left_ms[bit] -= elapsed_ms
+                if left_ms[bit] <= 0:
+                    if FAULTS.latching[bit]:
+                        left_ms[bit] = 0
+                    else:
+                        del left_ms[bit]
+        left_ms.update(reports)
+        assert active(register) == sorted(left_ms)
+        expected = 0
+        for bit in left_ms:
+            expected |= FAULTS.blocks[bit]
+        assert blocked == expected
