@@ -5,6 +5,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.cellsteward
+# In a folder of their own: these stubs stand in for those of Python's standard library.
+RP2_STUBS := micropython-rp2-stubs==1.29.0.post1
 BOARD ?= pico
 PORT ?= auto
 
@@ -35,11 +37,12 @@ lint: $(STAMPS)/test ## Check style, formatting and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types: $(STAMPS)/test ## Check types
+types: $(STAMPS)/test ## Check types, of the device code against its port's stubs
 	$(BIN)/pyright
+	$(BIN)/pyright --project boards/pico/pyrightconfig.json
 
 docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
-	@for tables in console_docs parameter_docs point_docs; do \
+	@for tables in console_docs modbus_docs parameter_docs point_docs; do \
 	    $(BIN)/python -m cellsteward.$$tables || exit 1; \
 	done
 
@@ -62,9 +65,14 @@ $(STAMPS)/run: pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/test: pyproject.toml | $(BIN)/python
+# The 32-bit MicroPython comes from npm, which comes with node from PyPI.
+$(STAMPS)/test: pyproject.toml host_tests/wasm/package.json | $(BIN)/python
 	@echo "Setting up $(VENV) for tests (once)..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade \
+	    --target $(VENV)/stubs $(RP2_STUBS)
+	@mkdir -p $(VENV)/wasm && cp host_tests/wasm/package.json $(VENV)/wasm/
+	@PATH="$(abspath $(BIN)):$$PATH" npm install --silent --no-audit --no-fund --prefix $(VENV)/wasm
 	@mkdir -p $(STAMPS) && touch $(STAMPS)/run $@
 
 $(BIN)/python:

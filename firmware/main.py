@@ -3,7 +3,8 @@
 MicroPython runs boot.py and main.py in the same module, so boot.py's names are here.
 """
 
-from __main__ import board, maintenance
+# pyright knows no module of that name; it is the one boot.py ran in.
+from __main__ import board, maintenance  # pyright: ignore[reportMissingImports]
 
 if not maintenance:
     import app

@@ -1,8 +1,8 @@
 """Raspberry Pi Pico with BQ76952, MCP2515 and an RS485 transceiver: pins and peripherals.
 
 Both off lines lead to the chip's CFETOFF and DFETOFF inputs (active high), with 4.7 kohm pull-ups
-to the chip's 3.3 V regulator: while the processor is in reset its pins are inputs with a weak
-pull-down (RP2040 data sheet 2.19.6: 50 to 80 kohm), so the pull-up wins and the gates are off.
+to the Pico's 3.3 V: while the processor is in reset its pins are inputs with a weak pull-down
+(RP2040 data sheet 2.19.6: 50 to 80 kohm), so the pull-up wins and the gates are off.
 Wiring: docs/boards/pico.md.
 """
 
@@ -32,7 +32,7 @@ _maintenance = Pin(22, Pin.IN, Pin.PULL_UP)
 ticks_ms = time.ticks_ms
 ticks_diff = time.ticks_diff
 
-_timer = Timer()
+_timer = Timer(-1)  # RP2040 timers are software timers, numbered -1
 
 
 def gates_off():

@@ -90,7 +90,7 @@ for turn in range(STEPS):
         faults.inject(world, name)
     elif phase == BROKEN_STEPS:
         faults.clear_all(world)
-    elif phase == BROKEN_STEPS // 2:
+    elif phase == BROKEN_STEPS - 10:
         battery.requests.post(requests.REPROGRAM_AFE)
     elif phase == BROKEN_STEPS + MENDED_STEPS // 2:
         battery.requests.post(requests.CLEAR_FAULTS)

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from pymodbus.framer import FramerRTU
+
 from host_tests.system.simulated_board import MICROPYTHON, ROOT, SETTINGS, run_board
 
 MODBUS_STATE = 0x0116  # docs/modbus.md: state, an i32

@@ -5,6 +5,7 @@ chip's scan time. Crossings and gates are the simulation's truth, not what the f
 """
 
 import pytest
+
 from host_tests.system.simulated_board import SETTINGS, run_board
 
 INJECT_S = 10
@@ -65,7 +66,7 @@ def test_the_chip_alone_stops_charging_when_the_processor_hangs(tmp_path):
         tmp_path,
         duration_s=20,
         faults=["watchdog_dead"],
-        orders=[[INJECT_S, {"inject": "firmware_hang"}], [INJECT_S, {"inject": "cell_overvoltage"}]],
+        orders=[[INJECT_S, {"inject": name}] for name in ("firmware_hang", "cell_overvoltage")],
         watch=[["cell_high_mv", 3700]],
     )
     crossed_us = run.end["crossed_us"]["cell_high_mv"]
@@ -85,9 +86,7 @@ def test_the_chips_host_watchdog_opens_both_gates_when_the_processor_hangs(tmp_p
 
 
 def test_the_processors_watchdog_ends_a_hang(tmp_path):
-    run = run_board(
-        tmp_path, duration_s=20, orders=[[INJECT_S, {"inject": "firmware_hang"}]]
-    )
+    run = run_board(tmp_path, duration_s=20, orders=[[INJECT_S, {"inject": "firmware_hang"}]])
     assert run.end["reason"] == "watchdog"
     assert run.exit_code == 3
     assert INJECT_S < run.end["t_s"] <= INJECT_S + 3.1

@@ -91,12 +91,13 @@ def _bits(point: str, faults: Faults, names: object) -> list[int]:
 
 
 def _numbers(name: str, value: object) -> list[int]:
-    numbers = value if isinstance(value, list) else [value]
-    for number in numbers:
+    numbers: list[int] = []
+    for number in value if isinstance(value, list) else [value]:
         if not isinstance(number, int) or isinstance(number, bool):
             raise ValueError(f"'{name}' is in whole numbers of its unit, not {number!r}.")
         if not -_LIMIT < number < _LIMIT:
             raise ValueError(f"'{name}' is beyond what the device can hold: {number}.")
+        numbers.append(number)
     return numbers
 
 

