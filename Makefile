@@ -48,10 +48,10 @@ docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
 
 docs-picture: $(STAMPS)/run ## Draw docs/images/running.svg from a real run
 	@mkdir -p docs/images
-	$(BIN)/cellsteward sim --speed max --duration 11h --screenshot docs/images/running.svg
+	$(BIN)/cellsteward sim --speed max --duration 11h --seed 1 --screenshot docs/images/running.svg
 
 flash: $(STAMPS)/run ## Put the firmware on a board: make flash BOARD=pico PORT=/dev/ttyACM0
-	@$(BIN)/cellsteward flash --board $(BOARD) --port $(PORT)
+	@$(BIN)/cellsteward flash --board $(BOARD) --port $(PORT) $(ARGS)
 
 clean: ## Delete caches and the picture's leftovers, keep .venv
 	rm -rf .run build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -23,7 +23,7 @@ from console.console import Console
 from modbus.registers import RegisterMap
 from modbus.rtu import RtuSlave
 from modbus.server import Server
-from storage.configuration import Configuration
+from storage.configuration import Configuration, ConfigurationError
 
 VERSION = "0.1.0"
 
@@ -33,6 +33,7 @@ _COLLECT_PERIOD_S = 5  # here, where a stall of 5 to 30 ms hurts nobody (micropy
 _SLOW_ALIVE_MS = 5000  # the slow path counts as dead after this long without a turn
 _RESTART_FIRST_MS = 1000
 _RESTART_LAST_MS = 60000
+_SAVE_AFTER_S = 5
 _HEALTHY_S = 120  # a service that ran this long starts again without delay when it fails
 
 
@@ -104,6 +105,7 @@ class Application:
         self._console_door = Access(self.parameters, trusted=True)
         self._reprogram = False
         self._running_s = 0
+        self._save_in_s = 0  # until what a bus changed is written to flash; 0: nothing to write
         self._services = [("slow path", self._slow_path), ("modbus", self._modbus)]
         if value("inverter_profile"):
             self._services.append(("inverter", self._inverter))
@@ -126,6 +128,20 @@ class Application:
         """Some parameters changed; `applies` holds the APPLIES_* bits of what that needs."""
         if applies & APPLIES_AFE:
             self._reprogram = True
+
+    def changed_by_bus(self, applies):
+        """The same, from a bus: nobody there says "save", so it happens when all is quiet."""
+        self.changed(applies)
+        self._save_in_s = _SAVE_AFTER_S
+
+    def _save_when_quiet(self):
+        if self._save_in_s:
+            self._save_in_s -= 1
+            if self._save_in_s == 0:
+                try:
+                    self.configuration.save(self.parameters)
+                except ConfigurationError as refused:
+                    print("settings from the bus were not saved: %s" % refused)
 
     async def _supervise(self, name, service):
         pause_ms = _RESTART_FIRST_MS
@@ -158,6 +174,7 @@ class Application:
                 reported = True
                 print("the fast path failed, gates are off:")
                 sys.print_exception(self.battery.failure)
+            self._save_when_quiet()
             self._running_s += 1
             if self._running_s % _COLLECT_PERIOD_S == 0:
                 gc.collect()
@@ -169,7 +186,11 @@ class Application:
         baud = int(self._choice("modbus_baud"))
         uart, transmit_enable = self._board.rs485_port(baud)
         registers = RegisterMap(
-            self.points, self.parameters, self._modbus_door, self.battery.requests, self.changed
+            self.points,
+            self.parameters,
+            self._modbus_door,
+            self.battery.requests,
+            self.changed_by_bus,
         )
         server = Server(value("modbus_address"), registers)
         await RtuSlave(uart, baud, server, transmit_enable).run()

@@ -12,7 +12,7 @@ import sys
 
 def load_board():
     """The one board whose folder stands in /boards."""
-    name = [entry for entry in os.listdir("/boards") if not entry.startswith("__")][0]
+    name = [entry for entry in os.listdir("/boards") if entry[0] not in "._"][0]
     return __import__("boards.%s.board" % name, None, None, ("board",))
 
 

@@ -1,7 +1,7 @@
 """Architecture, section 5: a step between any two lines of slow code leaves nothing torn.
 
-The step comes from sys.settrace, which CPython and MicroPython's unix port do not have in the
-shape that this needs, so it runs on the 32-bit build (see tearing.py).
+The step comes from sys.settrace; it runs on the 32-bit build, whose bytecode is that of the
+boards (see tearing.py).
 """
 
 from pathlib import Path

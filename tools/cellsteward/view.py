@@ -101,7 +101,10 @@ class LiveView(App[None]):
     #pack { height: 9; }
     #gates { height: 1; margin: 0 1; }
     #faults { height: 1fr; }
-    #cells, #pack, #faults, #connect, #keys { border: round $border-blurred; }
+    #cells, #pack, #faults, #connect, #keys {
+        border: round $secondary; border-title-color: $foreground;
+        border-subtitle-color: $foreground;
+    }
     #connect { height: auto; }
     #keys { height: 1fr; overflow: hidden; }
     #connect_caption { display: none; height: 1; color: $text-muted; padding: 0 1; }
