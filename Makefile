@@ -16,7 +16,7 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types docs docs-picture flash clean distclean
+.PHONY: help run test lint types bench soak docs docs-picture flash clean distclean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -40,6 +40,13 @@ lint: $(STAMPS)/test ## Check style, formatting and who may import whom
 types: $(STAMPS)/test ## Check types, of the device code against its port's stubs
 	$(BIN)/pyright
 	$(BIN)/pyright --project boards/pico/pyrightconfig.json
+
+bench: $(STAMPS)/test ## Measure: time of a step, heap after boot, size of the compiled code
+	$(BIN)/micropython -X heapsize=4M host_tests/bench/step_time.py
+	$(BIN)/python host_tests/wasm/heap.py
+
+soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (ARGS: hours)
+	$(BIN)/python host_tests/bench/soak.py $(ARGS)
 
 docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
 	@for tables in console_docs modbus_docs parameter_docs point_docs; do \

@@ -85,8 +85,9 @@ class Bench:
         return self
 
     def slow(self, elapsed_ms=1000):
-        """One turn of the slow path."""
+        """One turn of the slow path, and the step that shows what it found."""
         self.battery.slow_step(elapsed_ms)
+        self.battery.step(0)
 
     def ask(self, request):
         """Post a request; the next step carries it out."""
@@ -99,7 +100,7 @@ class Bench:
         return self._snapshot[self.points.offset(name) + index]
 
     def words(self, name):
-        """The words of a bit mask point."""
+        """All values of a vector or bit mask point."""
         count = self.points.counts[self.points.index(name)]
         return [self.point(name, index) for index in range(count)]
 

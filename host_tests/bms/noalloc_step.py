@@ -33,7 +33,9 @@ bench = Bench(
 battery = bench.battery
 chip = bench.chip
 snapshot = memoryview(bench.points.new_snapshot())
-answers = bytes((OK, BUS_ERROR, CONFIGURATION_LOST, BUS_ERROR, OK, WRONG_DEVICE, OK, VERIFY_FAILED))
+answers = bytes(
+    (OK, BUS_ERROR, CONFIGURATION_LOST, BUS_ERROR, OK, WRONG_DEVICE, OK, VERIFY_FAILED)
+)
 closed = bytearray(4)  # which combinations of gates were seen
 
 

@@ -1,12 +1,8 @@
-"""The battery: start, programming, trips of the chip, latched faults, requests, its own failure."""
+"""The battery: start, programming, requests, its own failure, and time."""
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bms import requests, sample
-from bms.faults import Faults
 from bms.point_rows import ROWS
 from bms.points import (
     STATE_ACTIVE,
@@ -24,28 +20,6 @@ from host_tests.bms.bench import Bench
 MEASURED = [row[0] for row in rows(ROWS) if row[4] in ("fast", "slow")]
 HOLD_MS = 5000  # how long a fault of the chip stays after its last sign
 
-# Law 5: what the chip trips, and the fault of ours that mirrors it.
-MIRRORS = {
-    sample.TRIP_CELL_OVERVOLTAGE: "cell_overvoltage",
-    sample.TRIP_CELL_UNDERVOLTAGE: "cell_undervoltage",
-    sample.TRIP_OVERCURRENT_CHARGE: "overcurrent_charge",
-    sample.TRIP_OVERCURRENT_DISCHARGE: "overcurrent_discharge",
-    sample.TRIP_SHORT_CIRCUIT: "short_circuit",
-    sample.TRIP_OVERTEMPERATURE_CHARGE: "overtemperature_charge",
-    sample.TRIP_OVERTEMPERATURE_DISCHARGE: "overtemperature_discharge",
-    sample.TRIP_UNDERTEMPERATURE_CHARGE: "undertemperature_charge",
-    sample.TRIP_UNDERTEMPERATURE_DISCHARGE: "undertemperature_discharge",
-    sample.TRIP_CHIP_OVERTEMPERATURE: "afe_overtemperature",
-    sample.TRIP_HOST_WATCHDOG: "afe_watchdog",
-    sample.TRIP_CHIP_FAILED: "afe_failed",
-}
-LATCHING = {sample.TRIP_SHORT_CIRCUIT: "short_circuit", sample.TRIP_CHIP_FAILED: "afe_failed"}
-ROW_TRIPS = {
-    trip: name for trip, name in MIRRORS.items() if "afe" not in name and trip not in LATCHING
-}
-FAULTS = Faults()
-BLOCKS = {FAULTS.names.name(bit): FAULTS.blocks[bit] for bit in range(len(FAULTS))}
-
 
 def check_off(bench):
     """Gates off, nothing allowed, nothing measured shown as live."""
@@ -59,9 +33,6 @@ def check_blank(bench):
     for name in MEASURED:
         count = bench.points.counts[bench.points.index(name)]
         assert {bench.point(name, index) for index in range(count)} == {INVALID}, name
-
-
-# Start
 
 
 def test_the_off_lines_are_off_as_soon_as_the_battery_is_built():
@@ -86,6 +57,23 @@ def test_states_from_power_up_to_guarding():
     assert bench.chip.gates() == bench.point("gates") == GATES_BOTH
 
 
+@pytest.mark.parametrize("trouble", ["unconfigured", "wrong device", "lost", "lost for good"])
+def test_the_age_of_the_measurement_is_never_shown_too_small(trouble):
+    bench = Bench(configured=trouble != "unconfigured")
+    last_good_ms = 0
+    if trouble == "wrong device":
+        bench.chip.programming_code = sample.WRONG_DEVICE
+    elif trouble.startswith("lost"):
+        bench.start()
+        last_good_ms = bench.now_ms
+        lost = sample.BUS_ERROR if trouble == "lost" else sample.CONFIGURATION_LOST
+        bench.chip.code = lost
+        bench.chip.programming_code = sample.BUS_ERROR
+    while bench.now_ms < 30000:
+        bench.step()
+        assert bench.point("measurement_age_ms") >= bench.now_ms - last_good_ms
+
+
 def test_limits_are_0_until_the_slow_path_saw_a_measurement():
     bench = Bench()
     bench.run(2000)
@@ -100,9 +88,10 @@ def test_limits_are_0_until_the_slow_path_saw_a_measurement():
 def test_no_gate_closes_before_the_chip_finished_a_scan():
     bench = Bench()
     bench.chip.scanning = False
-    bench.run(3000)
-    check_off(bench)
-    check_blank(bench)
+    while bench.now_ms < 3000:
+        bench.step()
+        check_off(bench)
+        check_blank(bench)
     assert bench.faults() == {"measurement_stale"}
     bench.chip.scanning = True
     bench.run(HOLD_MS + 200)
@@ -136,9 +125,6 @@ def test_no_request_helps_without_a_configuration(request_code):
     assert bench.faults() == {"configuration_invalid"}
     assert bench.chip.programmings == 0
     check_off(bench)
-
-
-# Programming
 
 
 @pytest.mark.parametrize(
@@ -233,154 +219,6 @@ def test_an_active_fault_stays_shown_and_blocked_through_programming(cause):
     assert bench.chip.gates() == GATE_DISCHARGE
 
 
-# Trips of the chip: mirrored, and re-closed by nobody but us
-
-
-@pytest.mark.parametrize("trip", MIRRORS, ids=MIRRORS.values())
-def test_a_trip_of_the_chip_is_a_fault_and_a_force_off_in_the_same_step(trip):
-    bench = Bench().start()
-    bench.chip.trips = trip
-    bench.step()
-    name = MIRRORS[trip]
-    assert bench.faults() == {name}
-    assert bench.chip.lines() == bench.chip.commanded == GATES_BOTH & ~BLOCKS[name]
-    assert BLOCKS[name]
-    bench.run(60000)  # as long as the chip says so, whatever our own rows find
-    assert bench.faults() == {name}
-    assert bench.chip.lines() == GATES_BOTH & ~BLOCKS[name]
-
-
-@pytest.mark.parametrize("release_delay_ms", [0, 5000])
-@pytest.mark.parametrize("trip", ROW_TRIPS, ids=ROW_TRIPS.values())
-def test_after_a_trip_of_the_chip_our_own_release_decides(trip, release_delay_ms):
-    name = MIRRORS[trip]
-    bench = Bench(**{name + "_release_delay_ms": release_delay_ms}).start()
-    bench.chip.trips = trip
-    bench.chip.held_off = BLOCKS[name]
-    for _ in range(20):
-        bench.step()
-        assert bench.faults() == {name}
-        assert bench.chip.lines() == GATES_BOTH & ~BLOCKS[name]
-    bench.chip.trips = 0
-    bench.chip.held_off = 0  # the chip would close again by itself
-    waited_ms = bench.run_until(lambda: bench.faults() == set(), 100000)
-    assert release_delay_ms <= waited_ms <= release_delay_ms + 200
-    bench.step()
-    assert bench.chip.gates() == GATES_BOTH
-
-
-@pytest.mark.parametrize("trip", ROW_TRIPS, ids=ROW_TRIPS.values())
-def test_after_a_trip_a_signal_short_of_its_release_keeps_the_gate_off(trip):
-    name = MIRRORS[trip]
-    bench = Bench().start()
-    bench.chip.trips = trip
-    bench.step()
-    bench.chip.trips = 0
-    place = name + "_release_"
-    if name.startswith("cell"):
-        bench.chip.cell_mv[0] = bench.setting(place + "mv")
-    elif name == "overcurrent_charge":
-        bench.chip.current_ma = bench.setting(place + "ma")
-    elif name == "overcurrent_discharge":
-        bench.chip.current_ma = -bench.setting(place + "ma")
-    else:
-        bench.chip.temperature_dc[0] = bench.setting(place + "dc")
-    bench.run(100000)
-    assert name in bench.faults()
-    assert not bench.chip.lines() & BLOCKS[name]
-
-
-@pytest.mark.parametrize("trip", [sample.TRIP_HOST_WATCHDOG, sample.TRIP_CHIP_OVERTEMPERATURE])
-def test_a_trip_that_is_over_holds_the_gates_off_for_a_while(trip):
-    bench = Bench().start()
-    bench.chip.trips = trip
-    bench.step()
-    bench.chip.trips = 0
-    took_ms = bench.run_until(lambda: bench.chip.gates() == GATES_BOTH, 10000)
-    assert HOLD_MS - 100 <= took_ms <= HOLD_MS + 200
-
-
-def test_a_trip_seen_while_the_measurement_is_implausible_counts():
-    bench = Bench().start()
-    bench.chip.cell_mv[1] = 12000
-    bench.chip.trips = sample.TRIP_OVERCURRENT_DISCHARGE
-    bench.step()
-    assert bench.faults() == {"overcurrent_discharge"}
-    assert bench.chip.lines() == GATE_CHARGE
-
-
-# Latched faults: law 4
-
-
-@pytest.mark.parametrize("trip", LATCHING, ids=LATCHING.values())
-def test_a_latched_fault_stays_until_it_is_cleared(trip):
-    bench = Bench().start()
-    bench.chip.trips = trip
-    bench.step()
-    bench.chip.trips = 0
-    bench.run(3600000 // 10)
-    assert bench.faults() == {LATCHING[trip]}
-    assert bench.chip.lines() == 0
-    bench.ask(requests.CLEAR_FAULTS)
-    bench.step()
-    bench.step()
-    assert bench.faults() == set()
-    assert bench.chip.gates() == GATES_BOTH
-
-
-@pytest.mark.parametrize("trip", LATCHING, ids=LATCHING.values())
-def test_a_latched_fault_whose_cause_is_there_can_not_be_cleared(trip):
-    bench = Bench().start()
-    bench.chip.trips = trip
-    for _ in range(100):
-        bench.step()
-        bench.ask(requests.CLEAR_FAULTS)
-        bench.step()
-        assert bench.faults() == {LATCHING[trip]}
-        assert bench.chip.lines() == 0
-        assert bench.chip.recovered_trips == trip
-    bench.chip.trips = 0
-    bench.ask(requests.CLEAR_FAULTS)
-    bench.step()
-    assert bench.chip.lines() == 0
-    assert bench.faults() == {LATCHING[trip]}
-
-
-def test_a_latched_fault_survives_programming_and_a_lost_chip():
-    bench = Bench().start()
-    bench.chip.trips = sample.TRIP_SHORT_CIRCUIT
-    bench.step()
-    bench.chip.trips = 0
-    bench.ask(requests.REPROGRAM_AFE)
-    bench.run(10000)
-    bench.chip.code = sample.CONFIGURATION_LOST
-    bench.step()
-    bench.chip.code = sample.BUS_ERROR
-    bench.run(10000)
-    bench.chip.code = OK
-    bench.run(10000)
-    assert bench.faults() == {"short_circuit"}
-    assert bench.chip.lines() == 0
-
-
-@pytest.mark.parametrize("name", ["cell_overvoltage", "overtemperature_charge"])
-def test_clearing_does_not_touch_a_fault_that_releases_by_itself(name):
-    bench = Bench().start()
-    bench.chip.cell_mv[0] = 3700 if name == "cell_overvoltage" else 3300
-    bench.chip.temperature_dc[0] = 510 if name == "overtemperature_charge" else 250
-    bench.run(5000)
-    bench.chip.cell_mv[0] = 3500
-    bench.chip.temperature_dc[0] = 460 if name == "overtemperature_charge" else 250
-    for _ in range(10):
-        bench.ask(requests.CLEAR_FAULTS)
-        bench.step()
-        assert name in bench.faults()
-        assert not bench.chip.lines() & GATE_CHARGE
-
-
-# Requests: from outside one may only restrict
-
-
 def test_gates_off_holds_until_gates_auto():
     bench = Bench().start()
     bench.ask(requests.GATES_OFF)
@@ -424,9 +262,6 @@ def test_the_letter_box_takes_one_request_at_a_time():
     assert not bench.battery.requests.post(requests.GATES_AUTO)
     bench.step()
     bench.ask(requests.GATES_AUTO)
-
-
-# The fast path's own failure
 
 
 class Broken(Exception):
@@ -499,9 +334,6 @@ def test_a_slow_step_that_was_under_way_does_not_show_old_values_of_a_failed_bat
     assert bench.point("soc_bp") == bench.point("remaining_mah") == INVALID
 
 
-# Time
-
-
 def run_through(bench, durations_ms):
     for elapsed_ms in durations_ms:
         bench.step(elapsed_ms)
@@ -552,215 +384,3 @@ def test_charge_that_flows_during_a_glitch_is_counted():
     bench.step()
     bench.slow()
     assert bench.point("remaining_mah") - 140000 == pytest.approx(12000, abs=1)
-
-
-# Everything at random
-
-
-DELAYS = {name + "_release_delay_ms": 400 for name in ROW_TRIPS.values()}
-
-
-class AnyBattery(RuleBasedStateMachine):
-    """Random worlds and requests against what must hold after every single step.
-
-    The model knows what it asked for and what the chip said, nothing of how the battery works.
-    """
-
-    @initialize(
-        configured=st.sampled_from([True, True, True, False]),
-        release_delay_ms=st.sampled_from([0, 400]),
-    )
-    def build(self, configured, release_delay_ms):
-        delays = dict.fromkeys(DELAYS, release_delay_ms)
-        self.bench = Bench(configured, **(delays if configured else {}))
-        self.configured = configured
-        self.restricted = False
-        self.seen_good = False  # whether a plausible, new scan was there since programming
-        self.bad = 0  # samples in a row
-        self.stale_ms = 0
-        self.latched = {}  # fault: ms since its trip was last seen
-        self.failed = False
-        self.shown_cells = None
-        if configured:
-            self.bench.start()
-            self.seen_good = True
-
-    @property
-    def chip(self):
-        return self.bench.chip
-
-    @rule(cell=st.integers(0, 3), value=st.sampled_from([0, 2600, 3300, 3500, 3700, 12000]))
-    def cell(self, cell, value):
-        self.chip.cell_mv[cell] = value
-
-    @rule(value=st.sampled_from([-3000000, -200000, -130000, -1, 0, 20000, 70000, 999999]))
-    def current(self, value):
-        self.chip.current_ma = value
-
-    @rule(sensor=st.integers(0, 1), value=st.sampled_from([-2731, -250, -50, 250, 480, 650, 2000]))
-    def temperature(self, sensor, value):
-        self.chip.temperature_dc[sensor] = value
-
-    @rule(value=st.sampled_from([0, 300, 700, -700, 250000]))
-    def stack(self, value):
-        self.chip.stack_error_mv = value
-
-    @rule(code=st.sampled_from([OK, OK, sample.BUS_ERROR, sample.CONFIGURATION_LOST]))
-    def answer(self, code):
-        self.chip.code = code
-
-    @rule(
-        code=st.sampled_from([OK, OK, sample.BUS_ERROR, sample.WRONG_DEVICE, sample.VERIFY_FAILED])
-    )
-    def programming(self, code):
-        self.chip.programming_code = code
-
-    @rule(scanning=st.booleans())
-    def scanning(self, scanning):
-        self.chip.scanning = scanning
-
-    @rule(trip=st.sampled_from([0, 0, *MIRRORS]), others=st.integers(0, 0xFFF))
-    def trips(self, trip, others):
-        self.chip.trips = trip | (others if others & 3 == 0 else 0)
-
-    @rule(gates=st.sampled_from([OK, OK, sample.BUS_ERROR]), on=st.integers(0, 3))
-    def gate_troubles(self, gates, on):
-        self.chip.gates_code = gates
-        self.chip.stuck_on = on
-
-    @rule(request=st.integers(1, requests.REPROGRAM_AFE))
-    def post(self, request):
-        self.bench.battery.requests.post(request)
-
-    @rule()
-    def slow(self):
-        self.bench.slow()
-
-    @rule()
-    def heal(self):
-        chip = self.chip
-        chip.set_cells(3300)
-        chip.set_temperatures(250)
-        chip.current_ma = chip.stack_error_mv = chip.trips = chip.stuck_on = 0
-        chip.code = chip.programming_code = chip.gates_code = OK
-        chip.scanning = True
-
-    @rule(count=st.integers(1, 80), elapsed_ms=st.sampled_from([20, 100, 250, 1000]))
-    def steps(self, count, elapsed_ms):
-        for _ in range(count):
-            self.step(elapsed_ms)
-
-    @rule()
-    def fail(self):
-        self.chip.failure = Broken("at random")
-        self.failed = True
-        while self.chip.failure is not None and self.bench.battery.failure is None:
-            self.step(100)
-        self.chip.failure = None
-
-    def step(self, elapsed_ms):
-        pending = self.bench.battery.requests.pending
-        samples = self.chip.samples
-        programmings = self.chip.programmings
-        self.bench.step(elapsed_ms)
-        self.note_request(pending)
-        sampled = self.chip.samples > samples
-        if self.chip.programmings > programmings:
-            self.seen_good = False
-        if sampled:
-            self.note_sample(elapsed_ms)
-        elif not self.chip.programmed:
-            self.seen_good = False
-        for fault in self.latched:
-            self.latched[fault] += elapsed_ms
-        if sampled and self.chip.code == OK:
-            for trip, fault in LATCHING.items():
-                if self.chip.trips & trip:
-                    self.latched[fault] = 0
-        self.check_step(sampled)
-
-    def note_request(self, pending):
-        if self.failed:
-            return
-        if pending == requests.GATES_OFF:
-            self.restricted = True
-        elif pending == requests.GATES_AUTO:
-            self.restricted = False
-        elif pending == requests.CLEAR_FAULTS:
-            # May be gone only if its cause has been gone for a while.
-            for fault in [name for name, gone_ms in self.latched.items() if gone_ms >= HOLD_MS]:
-                del self.latched[fault]
-
-    def note_sample(self, elapsed_ms):
-        chip = self.chip
-        plausible = (
-            300 <= min(chip.cell_mv)
-            and max(chip.cell_mv) <= 5000
-            and -400 <= min(chip.temperature_dc)
-            and max(chip.temperature_dc) <= 1200
-            and abs(chip.current_ma) < 1000000
-            and 0 <= sum(chip.cell_mv) + chip.stack_error_mv <= 160000
-        )
-        self.stale_ms = 0 if chip.scanning and chip.code == OK else self.stale_ms + elapsed_ms
-        if chip.code == OK and plausible and (chip.scanning or self.stale_ms <= 500):
-            self.bad = 0
-            if chip.scanning:
-                self.seen_good = True
-        elif chip.code != OK or not plausible:
-            self.bad += 1
-
-    def check_step(self, sampled):
-        bench, chip = self.bench, self.chip
-        lines = chip.lines()
-        faults = bench.faults()
-        for fault in faults:
-            assert not lines & BLOCKS[fault], fault
-            for gate, word in ((GATE_CHARGE, "charge"), (GATE_DISCHARGE, "discharge")):
-                if BLOCKS[fault] & gate:
-                    assert bench.point(word + "_allowed") == 0
-                    assert bench.point(word + "_current_limit_ma") == 0
-        must_be_off = (
-            not self.configured
-            or self.restricted
-            or self.failed
-            or not chip.programmed
-            or not self.seen_good
-            or self.bad > 3
-            or self.stale_ms > 500 + 1000
-            or self.latched
-        )
-        if must_be_off:
-            assert lines == 0
-            assert bench.point("charge_allowed") == bench.point("discharge_allowed") == 0
-        assert set(self.latched) <= faults or self.failed
-        if sampled and chip.code == OK and not self.failed:
-            for trip, fault in MIRRORS.items():
-                if chip.trips & trip:
-                    assert fault in faults
-                    assert not lines & BLOCKS[fault]
-        assert chip.lines() == 0 or chip.commanded & ~lines == 0 or chip.gates_code != OK
-
-    @invariant()
-    def nothing_invalid_looks_live(self):
-        bench = self.bench
-        shown = {
-            name: [bench.point(name, i) for i in range(bench.points.counts[bench.points.index(name)])]
-            for name in MEASURED
-        }
-        if bench.point("cell_min_mv") == INVALID:
-            assert bench.chip.lines() == 0
-            for name, values in shown.items():
-                # The slow path's come with its next turn at the latest.
-                assert set(values) == {INVALID} or name in ("soc_bp", "remaining_mah")
-        else:
-            cells = shown["cell_voltage_mv"][:4]
-            assert min(cells) == bench.point("cell_min_mv") >= 300
-            assert max(cells) == bench.point("cell_max_mv") <= 5000
-            assert abs(bench.point("current_ma")) < 1000000
-            assert bench.point("temperature_min_dc") >= -400
-        if self.failed and bench.battery.failure is not None:
-            assert bench.point("state") == STATE_FAILED
-
-
-TestAnyBattery = AnyBattery.TestCase
-TestAnyBattery.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

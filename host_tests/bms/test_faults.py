@@ -19,13 +19,29 @@ LOST = NAMES.index("afe_lost")  # blocks both
 SHORT = NAMES.index("short_circuit")  # latches
 
 # What is out there reads faults by their bits: the order is for ever, new ones go to the end.
-BITS = (
-    "cell_overvoltage cell_undervoltage overcurrent_charge overcurrent_discharge "
-    "overtemperature_charge overtemperature_discharge undertemperature_charge "
-    "undertemperature_discharge stack_mismatch afe_lost measurement_stale "
-    "measurement_implausible afe_wrong_device afe_configuration afe_restarted short_circuit "
-    "afe_overtemperature afe_watchdog afe_failed configuration_invalid step_failed"
-).split()
+BITS = [
+    "cell_overvoltage",
+    "cell_undervoltage",
+    "overcurrent_charge",
+    "overcurrent_discharge",
+    "overtemperature_charge",
+    "overtemperature_discharge",
+    "undertemperature_charge",
+    "undertemperature_discharge",
+    "stack_mismatch",
+    "afe_lost",
+    "measurement_stale",
+    "measurement_implausible",
+    "afe_wrong_device",
+    "afe_configuration",
+    "afe_restarted",
+    "short_circuit",
+    "afe_overtemperature",
+    "afe_watchdog",
+    "afe_failed",
+    "configuration_invalid",
+    "step_failed",
+]
 
 
 @pytest.fixture

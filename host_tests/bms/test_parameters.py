@@ -50,9 +50,6 @@ def check_valid(values):
         ), (lower, higher)
 
 
-# The table
-
-
 def test_rows_are_complete_and_registers_do_not_overlap():
     taken = {}
     for name, row in TABLE.items():
@@ -134,9 +131,6 @@ def test_what_the_measuring_chip_is_programmed_with_says_so():
         assert TABLE[name][7] in ("afe", "restart"), name
 
 
-# Loading
-
-
 def test_before_loading_nothing_can_be_changed():
     parameters = Parameters()
     assert not parameters.loaded
@@ -183,9 +177,6 @@ def test_loading_again_forgets_what_is_not_named(loaded):
     loaded.change([(loaded.index("modbus_address"), 9)])
     loaded.load(PACK)
     assert loaded.value("modbus_address") == 1
-
-
-# Refusals
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -236,13 +227,10 @@ def test_a_contradiction_that_the_same_batch_resolves_is_none(loaded):
 def test_a_long_list_of_problems_is_cut_short():
     parameters = Parameters()
     with pytest.raises(ParameterError) as refusal:
-        parameters.load({**PACK, **{name: 2**40 for name in NAMES}})
+        parameters.load({**PACK, **dict.fromkeys(NAMES, 2**40)})
     text = str(refusal.value)
     assert text.endswith(f"and {len(NAMES) - 5} more")
     assert len(text) < 1000
-
-
-# Changing
 
 
 def test_a_change_says_what_it_needs(loaded):
@@ -302,9 +290,7 @@ def test_whatever_is_asked_for_the_values_stay_valid_and_batches_whole(chemistry
         before = as_dict(parameters)
         wanted = {**before, **dict(batch)}
         try:
-            applies = parameters.change(
-                [(parameters.index(name), value) for name, value in batch]
-            )
+            applies = parameters.change([(parameters.index(name), value) for name, value in batch])
         except ParameterError as refusal:
             assert as_dict(parameters) == before
             assert any(name in str(refusal) for name, _ in batch)

@@ -52,11 +52,23 @@ VECTORS = {
     "balancing": (2, TYPE_B16),
 }
 # What tells of the pack now, and would mislead if it were old
-MEASURED = (
-    "pack_voltage_mv current_ma power_w soc_bp remaining_mah cell_voltage_mv cell_min_mv "
-    "cell_max_mv cell_min_index cell_max_index cell_delta_mv temperature_dc temperature_min_dc "
-    "temperature_max_dc board_temperature_dc"
-).split()
+MEASURED = [
+    "pack_voltage_mv",
+    "current_ma",
+    "power_w",
+    "soc_bp",
+    "remaining_mah",
+    "cell_voltage_mv",
+    "cell_min_mv",
+    "cell_max_mv",
+    "cell_min_index",
+    "cell_max_index",
+    "cell_delta_mv",
+    "temperature_dc",
+    "temperature_min_dc",
+    "temperature_max_dc",
+    "board_temperature_dc",
+]
 
 
 @pytest.fixture
@@ -159,6 +171,7 @@ def test_a_snapshot_is_a_copy_of_everything(fast, slow):
     snapshot = points.new_snapshot()
     points.publish_fast(memoryview(array("i", [fast] * points.fast_size)))
     points.publish_slow(memoryview(array("i", [slow] * (len(points.live) - points.fast_size))))
+    points.show_slow(True)
     points.snapshot_into(memoryview(snapshot))
     points.publish_fast(memoryview(array("i", [7777] * points.fast_size)))
     assert list(snapshot[: points.fast_size]) == [fast] * points.fast_size
@@ -169,9 +182,17 @@ def test_blanking_the_slow_values_leaves_what_rests_on_no_measurement(points):
     size = len(points.live) - points.fast_size
     points.publish_fast(memoryview(array("i", [1] * points.fast_size)))
     points.publish_slow(memoryview(array("i", [2] * size)))
-    points.blank_slow()
+    points.show_slow(False)
     blank = [name for name in names_of(points) if points.live[points.offset(name)] == INVALID]
     assert set(blank) == {"soc_bp", "remaining_mah"}
+
+
+def test_what_the_slow_path_hands_over_is_shown_by_the_next_step_only(points):
+    size = len(points.live) - points.fast_size
+    points.publish_slow(memoryview(array("i", [2] * size)))
+    assert set(points.live[points.fast_size :]) == {INVALID}
+    points.show_slow(True)
+    assert set(points.live[points.fast_size :]) == {2}
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000])

@@ -32,7 +32,7 @@ BLOCKS = {
 }
 BELOW = ("cell_undervoltage", "undertemperature_charge", "undertemperature_discharge")
 
-# Rows that watch the same signal trip one after the other: the earlier one is moved out of the way.
+# Rows that watch the same signal trip one after the other: the earlier one is moved away.
 ALONE = {
     "overtemperature_discharge": {
         "overtemperature_charge_trip_dc": 900,
@@ -290,7 +290,12 @@ def test_a_row_changes_exactly_when_all_measurements_of_its_delay_agree(history)
 
 
 # Operating windows of the cells, mV: what their data sheets allow (parameter_rows.py names them).
-WINDOWS_MV = {"lfp": (2500, 3650), "nmc": (3000, 4200), "lto": (1500, 2800), "sodium": (1500, 4100)}
+WINDOWS_MV = {
+    "lfp": (2500, 3650),
+    "nmc": (3000, 4200),
+    "lto": (1500, 2800),
+    "sodium": (1500, 4100),
+}
 
 
 @given(

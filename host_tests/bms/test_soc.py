@@ -34,9 +34,6 @@ def check_exact(counter, charge_mah):
     assert abs(charge_mah - counter.net_mah) < 1
 
 
-# Counting
-
-
 @given(st.lists(st.tuples(st.integers(-999999, 999999), st.integers(0, 5000)), max_size=200))
 def test_any_sequence_of_currents_is_counted_exactly(flows):
     counter = ChargeCounter()
@@ -107,9 +104,6 @@ def test_100000_steps_on_micropython_are_exact_and_allocate_nothing():
         check=False,
     )
     assert run.stdout == "OK\n", run.stdout + run.stderr
-
-
-# Estimating
 
 
 class Estimate:

@@ -1,4 +1,4 @@
-"""The switch: two ways to each gate, the off line first, and a command until it is done (law 1)."""
+"""The switch: two ways to each gate, the off line first, a command until it is done (law 1)."""
 
 import pytest
 from hypothesis import given
@@ -141,9 +141,6 @@ def test_the_lines_never_let_on_what_is_not_allowed(steps):
         for gate in (GATE_CHARGE, GATE_DISCHARGE):
             assert wires.lines[gate] == (0 if allowed & gate else 1)
         assert set(wires.commands()) <= {allowed}
-
-
-# With a battery around it
 
 
 def test_the_off_lines_alone_open_the_gates_of_a_chip_that_takes_no_command():

@@ -6,9 +6,7 @@ MicroPython itself. Garbage is collected between the parts of this script (see r
 within one it would be counted. Prints the number.
 """
 
-import asyncio
 import gc
-import sys
 
 
 class Bus:
@@ -99,37 +97,40 @@ async def wait(service, *arguments):
     await Wait()
 
 
-board = Board()
+def boot():
+    """What boot.py, main.py and app.run do, up to where all services wait."""
+    import app
+
+    application = app.Application(Board())
+    application.start_guarding()
+    assert application.configuration.loaded, application.configuration.problems
+    from console.console import Console
+    from inverter.link import InverterLink
+    from modbus.rtu import RtuSlave
+
+    for service_class in (RtuSlave, InverterLink, Console):
+        kept.append(service_class.run)
+        service_class.run = wait
+    assert len(application._services) == 4
+    for name, service in application._services:
+        coroutine = service()
+        kept.append(coroutine)
+        if name != "slow path":  # it waits by asyncio's clock, and holds nothing
+            coroutine.send(None)
+    for _ in range(20):
+        application.battery.step(100)
+    application.battery.slow_step(1000)
+    assert application.battery.failure is None
+    return application
+
+
 kept = []  # what would live on the stacks of the coroutines
 application = None
 before = after = 0
-# --- the heap before
+# ---
 before = gc.mem_alloc()
-# --- boot
-import app
-
-application = app.Application(board)
-application.start_guarding()
-assert application.configuration.loaded, application.configuration.problems
-
-import console.console
-import inverter.link
-import modbus.rtu
-
-for service_class in (modbus.rtu.RtuSlave, inverter.link.InverterLink, console.console.Console):
-    kept.append(service_class.run)
-    service_class.run = wait
-
-for name, service in application._services:
-    coroutine = service()
-    kept.append(coroutine)
-    if name != "slow path":  # it waits by asyncio's clock, and holds nothing
-        coroutine.send(None)
-for _ in range(20):
-    application.battery.step(100)
-application.battery.slow_step(1000)
-del service_class, name, service, coroutine
-# --- the heap after
+# ---
+application = boot()
+# ---
 after = gc.mem_alloc()
-assert len(application._services) == 4 and application.battery.failure is None
 print(after - before)

@@ -11,7 +11,7 @@ from array import array
 from bms import requests
 from bms.fault_register import FaultRegister
 from bms.limits import Limits
-from bms.measurement import IMPLAUSIBLE, LOST, STALE, Measurement
+from bms.measurement import AGE_MAX_MS, IMPLAUSIBLE, LOST, STALE, Measurement
 from bms.points import (
     STATE_ACTIVE,
     STATE_FAULT,
@@ -20,7 +20,7 @@ from bms.points import (
     STATE_STARTING,
     STATE_UNCONFIGURED,
 )
-from bms.protection import Protection
+from bms.protection import CHARGE_MA, Protection
 from bms.publisher import Publisher
 from bms.sample import (
     BUS_ERROR,
@@ -112,6 +112,7 @@ class Battery:
         self._retry_ms = 0  # until programming is tried again
         self._uptime_ms = 0
         self._uptime_s = 0
+        self._age_ms = 0  # since the last good measurement, or since the start
         self._sample = Sample(
             parameters.value("series_cells") if configured else 1,
             parameters.value("cell_thermistors"),
@@ -123,13 +124,13 @@ class Battery:
         self._slow = SlowPath(points, parameters, self._limits, self._counter)
         if configured:
             afe.start_programming()
-        self._publish(0, 0)  # links may read before the first step
         self.slow_step(0)
+        self._publish(0, 0)  # links may read before the first step
 
     def step(self, elapsed_ms):
         """The fast path: `elapsed_ms` have passed since the last call. Never raises."""
         if self.failure is not None:
-            self._switch.open_lines()
+            self._switch.open_lines()  # and nothing is published any more
             return
         try:
             self._step(elapsed_ms)
@@ -154,6 +155,7 @@ class Battery:
         while self._uptime_ms >= _MS_PER_S:
             self._uptime_ms -= _MS_PER_S
             self._uptime_s += 1
+        self._age_ms = min(self._age_ms + elapsed_ms, AGE_MAX_MS)
         if self.requests.pending:
             self._carry_out(self.requests.pending)
             self.requests.pending = requests.NONE
@@ -195,6 +197,7 @@ class Battery:
 
     def _program(self, elapsed_ms):
         """Bring the chip into its configured state, one bounded piece a step; gates stay off."""
+        self._protection.hold(self._register)
         if self._retry_ms > elapsed_ms:
             self._retry_ms -= elapsed_ms
             self._register.report(self._programming_fault, _HOLD_MS)
@@ -223,10 +226,14 @@ class Battery:
         if code == OK:
             self._mirror_trips(self._sample.trips)
         if measurement.step(code, elapsed_ms):
-            self._counter.count(self._sample.current_ma, elapsed_ms)
+            self._age_ms = measurement.age_ms
+            self._publisher.measured(measurement)
+        if measurement.valid:
+            # Also in the hold-over: a glitch neither stretches a delay nor loses charge.
+            self._counter.count(measurement.signals[CHARGE_MA], elapsed_ms)
             self._protection.step(measurement.signals, elapsed_ms, self._register)
-            return
-        self._protection.hold(self._register)
+        else:
+            self._protection.hold(self._register)
         if measurement.expired:
             self._register.report(self._problem_faults[measurement.problem], _HOLD_MS)
 
@@ -241,11 +248,9 @@ class Battery:
     def _publish(self, allowed, blocked):
         publisher = self._publisher
         measurement = self._measurement
-        if measurement.valid:
-            publisher.measured(measurement)
-        else:
+        if not measurement.valid:
             publisher.blank()
-            self._points.blank_slow()
+        self._points.show_slow(measurement.valid)
         publisher.allowed(
             allowed, self._limits.charge_current_ma, self._limits.discharge_current_ma
         )
@@ -262,7 +267,7 @@ class Battery:
             state = STATE_STANDBY
         else:
             state = STATE_ACTIVE
-        publisher.publish(state, self._gates, self._uptime_s, measurement.age_ms)
+        publisher.publish(state, self._gates, self._uptime_s, self._age_ms)
 
 
 def _by_code(faults, rows):

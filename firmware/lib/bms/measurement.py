@@ -13,7 +13,7 @@ from bms.sample import OK
 
 HOLDOVER_SAMPLES = 3
 HOLDOVER_MS = 500
-_AGE_MAX_MS = 1000000  # ages stop here, far below 2**30
+AGE_MAX_MS = 1000000  # ages stop here, far below 2**30
 
 # Outside these, no battery and no working sensor can be: an open or shorted thermistor reads below
 # or above them (afe.md section 7), a loose balance lead shows spikes (field lesson 17).
@@ -50,8 +50,8 @@ class Measurement:
 
     def step(self, code, elapsed_ms):
         """Judge the sample just taken; `code` is the driver's answer. True if it is good."""
-        self.age_ms = min(self.age_ms + elapsed_ms, _AGE_MAX_MS)
-        self._scan_age_ms = min(self._scan_age_ms + elapsed_ms, _AGE_MAX_MS)
+        self.age_ms = min(self.age_ms + elapsed_ms, AGE_MAX_MS)
+        self._scan_age_ms = min(self._scan_age_ms + elapsed_ms, AGE_MAX_MS)
         if code == OK and self.sample.scans != self._scans:
             self._scans = self.sample.scans
             self._scanned = True
@@ -98,7 +98,8 @@ class Measurement:
             cold = min(cold, temperatures[index])
             warm = max(warm, temperatures[index])
         if (
-            low < _CELL_MV[0]
+            not _CELL_MV[0] * len(cells) <= sample.stack_mv <= _CELL_MV[1] * len(cells)
+            or low < _CELL_MV[0]
             or high > _CELL_MV[1]
             or cold < _TEMPERATURE_DC[0]
             or warm > _TEMPERATURE_DC[1]

@@ -41,12 +41,12 @@ ROWS = b"""
 1030|overcurrent_charge_warn_ma|mA|i32|100|600000|55000|now|A charge current above this is a warning
 1032|overcurrent_charge_trip_ma|mA|i32|100|600000|60000|afe|A charge current above this blocks charging
 1034|overcurrent_charge_delay_ms|ms|u16|0|60000|3000|now|for this long
-1035|overcurrent_charge_release_ma|mA|i32|0|600000|5000|now|until it is below this
+1035|overcurrent_charge_release_ma|mA|i32|100|600000|5000|now|until it is below this
 1037|overcurrent_charge_release_delay_ms|ms|u16|0|60000|30000|now|for this long
 1038|overcurrent_discharge_warn_ma|mA|i32|100|600000|110000|now|A discharge current above this is a warning
 103a|overcurrent_discharge_trip_ma|mA|i32|100|600000|120000|afe|A discharge current above this blocks discharging
 103c|overcurrent_discharge_delay_ms|ms|u16|0|60000|3000|now|for this long
-103d|overcurrent_discharge_release_ma|mA|i32|0|600000|5000|now|until it is below this
+103d|overcurrent_discharge_release_ma|mA|i32|100|600000|5000|now|until it is below this
 103f|overcurrent_discharge_release_delay_ms|ms|u16|0|60000|30000|now|for this long
 1040|overtemperature_charge_warn_dc|0.1C|i16|0|900|450|now|A cell warmer than this is a warning
 1041|overtemperature_charge_trip_dc|0.1C|i16|0|900|500|afe|A cell warmer than this blocks charging
@@ -132,8 +132,8 @@ undertemperature_charge_release_dc < overtemperature_charge_release_dc
 undertemperature_discharge_release_dc < overtemperature_discharge_release_dc
 stack_mismatch_warn_mv <= stack_mismatch_trip_mv
 stack_mismatch_release_mv < stack_mismatch_trip_mv
-charge_cell_mv < cell_overvoltage_trip_mv
-cell_undervoltage_trip_mv < discharge_cell_mv
+charge_cell_mv < cell_overvoltage_warn_mv
+cell_undervoltage_warn_mv < discharge_cell_mv
 discharge_cell_mv < charge_cell_mv
 full_cell_mv <= charge_cell_mv
 empty_cell_mv < full_cell_mv

@@ -1,9 +1,10 @@
 """The published values: one array that the fast path and the slow path fill, and all links read.
 
-Who may write: the battery only. `publish_fast` is called by `step`, `publish_slow` by the slow
-coroutine; both copy a whole block at once, in one bytecode, so that no reader meets a mix.
+Who may write: the battery only. The slow coroutine hands its values over whole, in one bytecode
+(`publish_slow`); `step` shows them and its own (`show_slow`, `publish_fast`). Nothing else changes
+what is shown, so between two steps it belongs together.
 Who may read: anybody, after `snapshot_into` copied all values into the reader's own array.
-None of the three allocates. Values that rest on measurements are INVALID (see bms.table) whenever
+None of these allocates. Values that rest on measurements are INVALID (see bms.table) whenever
 the measurement is missing, stale or implausible.
 """
 
@@ -55,6 +56,7 @@ class Points:
         self._all = view
         self._fast = view[: self.fast_size]
         self._slow = view[self.fast_size :]
+        self._posted = memoryview(array("i", self.live[self.fast_size :]))
         self._slow_blank = view[self.fast_size : self.fast_size + self.slow_blank_size]
         self._blank = memoryview(array("i", [INVALID] * self.slow_blank_size))
 
@@ -82,12 +84,14 @@ class Points:
         self._fast[0:] = view
 
     def publish_slow(self, view):
-        """Publish the values from offset fast_size on from `view` (a memoryview)."""
-        self._slow[0:] = view
+        """Hand over the values from offset fast_size on; the next step shows them."""
+        self._posted[0:] = view
 
-    def blank_slow(self):
-        """Make the slow values that rest on measurements INVALID at once (law 3)."""
-        self._slow_blank[0:] = self._blank
+    def show_slow(self, valid):
+        """Show what was handed over; what rests on measurements only while these are valid."""
+        self._slow[0:] = self._posted
+        if not valid:
+            self._slow_blank[0:] = self._blank
 
 
 def set_bit_names(words, faults):

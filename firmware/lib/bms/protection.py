@@ -54,6 +54,7 @@ class Protection:
         self._release = bytes(parameters.index("%s_release_%s" % (row[0], row[3])) for row in ROWS)
         self._release_delay = bytes(parameters.index(row[0] + "_release_delay_ms") for row in ROWS)
         self._active = bytearray(len(ROWS))
+        self._forced = bytearray(len(ROWS))  # another layer tripped since the last step
         self._pending_ms = array("i", [_NOT_PENDING] * len(ROWS))
         self.warnings = array("i", [0] * WORDS)
 
@@ -65,7 +66,12 @@ class Protection:
         for row in range(len(self._active)):
             side = self._side[row]
             signal = signals[self._signal[row]]
-            if self._active[row]:
+            if self._forced[row]:
+                self._forced[row] = 0
+                self._active[row] = 1
+                towards_change = False
+                needed_ms = 0
+            elif self._active[row]:
                 towards_change = (values[self._release[row]] - signal) * side > 0
                 needed_ms = values[self._release_delay[row]]
             else:
@@ -88,16 +94,22 @@ class Protection:
                 self.warnings[fault >> 4] |= 1 << (fault & 15)
 
     def hold(self, register):
-        """Keep active faults active in a step without a good measurement."""
+        """Keep active faults active, and warn of nothing, while nothing valid is measured."""
+        for word in range(WORDS):
+            self.warnings[word] = 0
         for row in range(len(self._active)):
+            if self._forced[row]:
+                self._forced[row] = 0
+                self._active[row] = 1
+                self._pending_ms[row] = _NOT_PENDING
             if self._active[row]:
                 register.report(self._fault[row], 0)
 
     def force(self, fault):
-        """Make the row of `fault` active because another layer tripped. False if it has no row."""
+        """The row of `fault` is active in the coming step, because another layer tripped; from
+        then on its own release decides. False if the fault has no row."""
         for row in range(len(self._active)):
             if self._fault[row] == fault:
-                self._active[row] = 1
-                self._pending_ms[row] = _NOT_PENDING
+                self._forced[row] = 1
                 return True
         return False

@@ -111,7 +111,7 @@ class Publisher:
     def fail(self, fault_words):
         """The fast path stopped: publish that nothing is measured and nothing is allowed."""
         self.blank()
-        self._points.blank_slow()
+        self._points.show_slow(False)
         self.allowed(0, 0, 0)
         self.alarms(fault_words, fault_words)
         self.publish(STATE_FAILED, 0, self._values[self._uptime], self._values[self._age])
