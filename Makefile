@@ -35,7 +35,7 @@ test: $(STAMPS)/test ## Run all tests (ARGS go to pytest)
 lint: $(STAMPS)/test ## Check style, formatting and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
+	PYTHONPATH=firmware/lib $(BIN)/lint-imports
 
 types: $(STAMPS)/test ## Check types, of the device code against its port's stubs
 	$(BIN)/pyright

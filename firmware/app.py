@@ -219,7 +219,8 @@ class Application:
             self._console_door,
             self.battery.requests,
             self.configuration,
-            "Cellsteward %s on board '%s', %s" % (VERSION, self._board.NAME, sys.version),
+            "Cellsteward %s on board '%s', MicroPython %d.%d.%d"
+            % ((VERSION, self._board.NAME) + sys.implementation.version[:3]),
             self.changed,
             self._board.reset,
             self._maintain,

@@ -113,7 +113,9 @@ class CsvLoad:
         except OSError:
             raise LoadFileError("%s: there is no such file that can be read" % path) from None
         try:
-            names = [name.strip() for name in self._next_line().split(",")]
+            # Spreadsheets begin a file with a byte order mark and put fields into quotes.
+            header = self._next_line().replace("\ufeff", "").replace('"', "")
+            names = [name.strip() for name in header.split(",")]
         except UnicodeError:
             raise LoadFileError("%s: this is not a text file; expected CSV" % path) from None
         for name in ("t_s", "I_A"):
@@ -154,7 +156,7 @@ class CsvLoad:
             text = self._next_line()
         if not text:
             return None
-        fields = text.split(",")
+        fields = text.replace('"', "").split(",")
         try:
             row = float(fields[self._time_column]), float(fields[self._current_column])
         except (ValueError, IndexError):

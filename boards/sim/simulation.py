@@ -242,12 +242,13 @@ class Simulation:
     def _send(self, message):
         self._control.write((json.dumps(message) + "\n").encode())
 
-    def _report(self, always=False):
+    def _report(self, last=False):
         self._flush_can()
         now_us = time.ticks_us()
         since_us = time.ticks_diff(now_us, self._reported_us)
-        if self.world.load.finished and not always:
+        if self.world.load.finished and not last:
             self.end("load finished")
+        always = last or self._options.get("every_status", False)
         if not always and self.clock.speed == 0 and since_us < _STATUS_REAL_MS * 1000:
             return
         self._reported_us = now_us

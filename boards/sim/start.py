@@ -24,6 +24,7 @@ from boards.sim import flash, simulation
 
 _RESET_CODE = 3
 _FAILED_CODE = 1
+_MAINTENANCE = "/maintenance"
 
 
 def commission(settings):
@@ -56,6 +57,10 @@ def main(options):
     board_outside = simulation.simulation
     try:
         run_like_a_board(globals())
+        if globals()["maintenance"]:
+            os.remove(_MAINTENANCE)  # new software is always there already: the checkout
+            board_outside.finish("maintenance")
+            return 0
         board_outside.finish("error", "the firmware ended by itself")
     except simulation.End as end:
         board_outside.finish(end.reason)

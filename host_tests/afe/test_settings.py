@@ -32,6 +32,8 @@ def programmed(**changes):
     """(data memory as a dict of bytes, Settings, Parameters) for the defaults and `changes`."""
     parameters, chip = table()
     parameters.load({**BASE, **changes})
+    if {"series_cells", "cell_thermistors"} & set(changes):
+        chip = Settings(parameters)  # taken once: a change waits for a restart
     chip.update()
     memory = {}
     for run in chip.runs:
@@ -112,6 +114,18 @@ def test_scan_alarms_are_enabled():
 @pytest.mark.parametrize(("cells", "mask"), [(16, 0xFFFF), (13, 0x8FFF), (3, 0x8003)])
 def test_vcell_mode_always_has_input_16(cells, mask):
     assert u16(programmed(series_cells=cells)[0], 0x9304) == mask
+
+
+def test_inputs_stay_as_they_were_until_a_restart():
+    """The sample has its size for life; a chip on other inputs would measure past it."""
+    parameters = Parameters()
+    parameters.load({**BASE, "series_cells": 16, "cell_thermistors": 2})
+    chip = Settings(parameters)
+    chip.update()
+    before = [bytes(run) for run in chip.runs]
+    parameters.load({**BASE, "series_cells": 8, "cell_thermistors": 1})
+    chip.update()
+    assert [bytes(run) for run in chip.runs] == before
 
 
 def test_gains_are_the_floats_of_the_manual_for_every_shunt():

@@ -33,6 +33,7 @@ class FakeChip:
         self.current_ma = 0
         self.stack_error_mv = 0
         self.trips = 0
+        self.found_trips = 0
         self.scanning = True
         self.code = OK
         self.programming_steps = 3
@@ -86,6 +87,19 @@ class FakeChip:
         self.programmings += 1
         self.programmed = False
         self._left = self.programming_steps
+
+    def all_off(self):
+        """Everything off, in whatever state."""
+        self._fail()
+        self.commands += 1
+        self.commanded = 0
+        return OK
+
+    def take_found_trips(self):
+        """What had tripped before programming; asked once."""
+        trips = self.found_trips
+        self.found_trips = 0
+        return trips
 
     def programming_step(self):
         """BUSY as long as `programming_steps` says, then `programming_code`."""

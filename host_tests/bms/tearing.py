@@ -1,9 +1,9 @@
 """Runs on the 32-bit build with sys.settrace: the fast path between any two lines of slow code.
 
 On a board the timer's callback runs `step` between any two bytecodes of a coroutine. Here a trace
-function does so before every line of what coroutines run: the slow path, the CAN encoder, a Modbus
-read and the console. With each step everything that the chip measures grows by one count, so that
-values of two different steps give themselves away.
+function does so before every line of what coroutines run: the slow path, the CAN encoder and a
+Modbus read. With each step everything that the chip measures grows by one count, so that values of
+two different steps give themselves away.
 The second half is the proof of the proof: with snapshots copied value by value, the same checks
 must find torn values. Prints OK.
 """

@@ -130,3 +130,18 @@ def test_a_board_without_configuration_opens_its_trusted_door_only():
     door = Access(Parameters())
     assert not door.authorize(0)
     assert not door.unlocked()
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_another_code_locks_every_door_that_the_old_one_opened(parameters, trusted):
+    door = Access(parameters, trusted)
+    assert door.authorize(parameters.value("access_code"))
+    parameters.change([(parameters.index("access_code"), 999)])
+    assert not door.unlocked()
+
+
+def test_taking_the_code_away_shuts_a_bus_at_once(parameters):
+    door = Access(parameters)
+    assert door.authorize(parameters.value("access_code"))
+    parameters.change([(parameters.index("access_code"), 0)])
+    assert not door.unlocked()

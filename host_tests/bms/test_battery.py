@@ -85,6 +85,23 @@ def test_limits_are_0_until_the_slow_path_saw_a_measurement():
     assert bench.point("discharge_current_limit_ma") == 100000
 
 
+@pytest.mark.parametrize("trouble", ["lost", "reprogrammed"])
+def test_limits_of_old_measurements_are_not_offered_again(trouble):
+    bench = Bench().start()
+    assert bench.point("charge_current_limit_ma") == 50000
+    if trouble == "lost":
+        bench.chip.code = sample.BUS_ERROR
+        bench.run(600000)  # long enough for the cells to become cold
+        bench.chip.code = OK
+    else:
+        bench.ask(requests.REPROGRAM_AFE)
+        bench.step()
+    bench.run_until(lambda: bench.chip.gates() == GATES_BOTH, 10000)
+    assert bench.point("charge_current_limit_ma") == 0
+    bench.slow()
+    assert bench.point("charge_current_limit_ma") == 50000
+
+
 def test_no_gate_closes_before_the_chip_finished_a_scan():
     bench = Bench()
     bench.chip.scanning = False

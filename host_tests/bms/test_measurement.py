@@ -53,6 +53,14 @@ def stack_reads_below_zero(chip):
     chip.stack_error_mv = -30000
 
 
+def board_sensor_is_open(chip):
+    chip.board_temperature_dc = -2731
+
+
+def board_sensor_is_shorted(chip):
+    chip.board_temperature_dc = 2500
+
+
 IMPLAUSIBLE = [
     cell_reads_nothing,
     cell_spikes_to_12_v,
@@ -63,12 +71,15 @@ IMPLAUSIBLE = [
     thermistor_is_shorted,
     stack_reads_300_v,
     stack_reads_below_zero,
+    board_sensor_is_open,
+    board_sensor_is_shorted,
 ]
 
 
 def heal(chip):
     chip.set_cells(3300)
     chip.set_temperatures(250)
+    chip.board_temperature_dc = 300
     chip.current_ma = 10000
     chip.stack_error_mv = 0
     chip.code = OK

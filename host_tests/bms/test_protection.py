@@ -236,6 +236,36 @@ def test_glitches_of_the_bus_do_not_stretch_a_delay(name, bad_of_four):
         assert row.bench.now_ms - begun_ms <= row.setting("delay") + 2 * 100 + 500
 
 
+def test_a_glitch_of_the_bus_does_not_begin_a_release_anew(name):
+    """Else one bad sample in 30 s would keep a pack off for ever whose release takes 30 s."""
+    row = Row(name)
+    row.drive("trip", beyond=1)
+    row.bench.run_until(row.active, 100000)
+    row.drive("release", beyond=-1)
+    released_ms = row.bench.now_ms
+    step = 0
+    while row.active():
+        step += 1
+        row.bench.chip.code = BUS_ERROR if step % 20 == 0 else OK
+        row.bench.step()
+        passed_ms = row.bench.now_ms - released_ms
+        assert passed_ms <= row.setting("release_delay") * 11 // 10 + 500
+    assert passed_ms >= row.setting("release_delay")
+
+
+def test_time_without_a_measurement_does_not_count_for_a_release(name):
+    row = Row(name)
+    row.drive("trip", beyond=1)
+    row.bench.run_until(row.active, 100000)
+    row.drive("release", beyond=-1)
+    row.bench.run(row.setting("release_delay") - 200)
+    row.bench.chip.code = BUS_ERROR
+    row.bench.run(60000)  # whatever the signal did meanwhile
+    row.bench.chip.code = OK
+    took_ms = row.bench.run_until(lambda: not row.active(), 100000)
+    assert took_ms >= row.setting("release_delay")
+
+
 def test_an_active_fault_stays_shown_while_the_chip_is_lost(name):
     row = Row(name)
     row.drive("trip", beyond=1)
@@ -284,7 +314,7 @@ def test_a_row_changes_exactly_when_all_measurements_of_its_delay_agree(history)
             active = not active
             since_ms = None
         signals[protection.CHARGE_MA] = signal
-        rows.step(signals, elapsed_ms, register)
+        rows.step(signals, elapsed_ms, register, True)
         register.step(elapsed_ms)
         assert register.is_active(bit) == active
 

@@ -96,7 +96,7 @@ def test_discharge_is_counted_for_cycles_and_charge_is_not():
 
 def test_100000_steps_on_micropython_are_exact_and_allocate_nothing():
     run = subprocess.run(
-        [MICROPYTHON, HERE / "soc_steps.py"],
+        [MICROPYTHON, HERE / "noalloc_soc.py"],
         env={**os.environ, "MICROPYPATH": f".frozen:{LIBRARY}"},
         capture_output=True,
         text=True,

@@ -149,3 +149,45 @@ def test_clearing_does_not_touch_a_fault_that_releases_by_itself(name):
         bench.step()
         assert name in bench.faults()
         assert not bench.chip.lines() & GATE_CHARGE
+
+
+@pytest.mark.parametrize("trip", MIRRORS, ids=MIRRORS.values())
+def test_what_had_tripped_in_the_chip_before_it_was_programmed_counts(trip):
+    """The processor restarted: the chip still knows why it opened, and programming forgets it."""
+    bench = Bench()
+    bench.chip.found_trips = trip
+    bench.run(2000)
+    name = MIRRORS[trip]
+    assert bench.faults() == {name}
+    assert bench.chip.lines() == GATES_BOTH & ~BLOCKS[name]
+
+
+@pytest.mark.parametrize("trouble", ["lost", "implausible", "programming"])
+def test_a_latched_fault_is_not_cleared_while_its_cause_can_not_be_known(trouble):
+    bench = Bench().start()
+    bench.chip.trips = sample.TRIP_SHORT_CIRCUIT
+    bench.step()
+    bench.chip.trips = 0
+    bench.run(HOLD_MS + 1000)
+    if trouble == "lost":
+        bench.chip.code = sample.BUS_ERROR
+    elif trouble == "implausible":
+        bench.chip.cell_mv[0] = 0
+    else:
+        bench.chip.programming_code = sample.BUS_ERROR
+        bench.ask(requests.REPROGRAM_AFE)
+    bench.run(2000)
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(1000)
+    assert "short_circuit" in bench.faults()
+
+
+@pytest.mark.parametrize("watchdog_s", [1, 4, 5])
+def test_a_step_later_than_the_chip_waits_for_us_counts_as_its_watchdog(watchdog_s):
+    """It opened the gates, and forgot it as soon as it heard from us again."""
+    bench = Bench(afe_watchdog_s=watchdog_s).start()
+    bench.step(1000 * watchdog_s)
+    assert "afe_watchdog" in bench.faults()
+    assert bench.chip.lines() == 0
+    took_ms = bench.run_until(lambda: bench.chip.gates() == GATES_BOTH, 10000)
+    assert HOLD_MS - 100 <= took_ms <= HOLD_MS + 200

@@ -66,6 +66,7 @@ def run_board(
         "settings": SETTINGS,
         "reset_cause": "power_on",
         "faults": [],
+        "every_status": True,
         **{name: listener.getsockname()[1] for name, listener in listeners.items()},
         **options,
     }

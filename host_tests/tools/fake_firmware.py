@@ -2,9 +2,11 @@
 
 Run by CPython as `fake_firmware.py MODE OPTIONS...`. RS485 echoes, the console answers with a
 prompt, CAN sends one frame a simulated second and prints what it gets on the console.
-Modes: `run`; `watchdog`: the first process resets after 3 s; `resets`: every process does;
-`dies`: prints a traceback and exits; `stuck`: never says hello and ignores everything;
-`deaf`: runs but never quits; `settings`: prints the settings it got.
+Modes: `run`, which dies of a fault that it does not know, as the real one does; `watchdog`: the
+first process resets after 3 s; `resets`: every process does; `maintenance`: the first process
+restarts, the second one waits for new software; `dies`: prints a traceback and exits; `stuck`:
+never says hello and ignores everything; `deaf`: runs but never quits; `settings`: prints the
+settings it got.
 """
 
 import json
@@ -135,6 +137,12 @@ class Firmware:
 
     def run(self):
         self.say({"hello": 1, "faults": FAULTS, "period_ms": 100})
+        if self.mode == "run":
+            for fault in self.injected:
+                dict(FAULTS)[fault]
+        if self.mode == "maintenance":
+            first = self.options["reset_cause"] == "power_on"
+            return self.end("reset", 3) if first else self.end("maintenance")
         resets = self.mode == "resets" or (
             self.mode == "watchdog" and self.options["reset_cause"] == "power_on"
         )

@@ -97,6 +97,9 @@ def test_version(cellsteward):
         (("--set", "charge_cell_mv=3700"), "'charge_cell_mv' (3700) must be below"),
         (("--fresh",), "--fresh needs --state-dir"),
         (("--ports-file", "/nowhere/ports.json"), "there is no folder /nowhere."),
+        (("--ports-file", ROOT), f"--ports-file: {ROOT} is there already and is none of ours"),
+        (("--ports-file", ROOT / "LICENSE"), "LICENSE is there already and is none of ours"),
+        (("--unconfigured", "--set", "series_cells=4"), "--unconfigured and --set exclude each"),
         (("--screenshot", "x.svg"), "--screenshot needs --duration or --load"),
     ],
 )
@@ -119,14 +122,25 @@ def test_a_wrong_option_is_one_sentence_and_exit_code_2(cellsteward, arguments, 
         ("t_s,I_A\n0,1\n1,nan\n", "line 3 of"),
         ("t_s,I_A\n5,1\n4,1\n", "time runs backwards in line 3"),
         ("t_s,I_A\n5,1\n", "less than two moments"),
+        ("t_s,I_A\r0,1\r1,2\r", "line 1 of"),
+        ('t_s,I_A,note\n0,1,"of two\nlines"\n', "line 2 of"),
+        ('t_s,I_A\n0,"1,5"\n1,2\n', "quoted field that holds a comma"),
     ],
 )
 def test_a_load_that_can_not_run_is_refused_with_its_line(cellsteward, tmp_path, text, sentence):
     path = tmp_path / "load.csv"
-    path.write_text(text)
+    path.write_bytes(text.encode())
     result = cellsteward("sim", "--load", path)
     assert result.exit_code == 2
     assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_load_may_come_from_a_spreadsheet_with_a_mark_quotes_and_its_line_ends(tmp_path):
+    path = tmp_path / "load.csv"
+    path.write_bytes(b'\xef\xbb\xbf"t_s", "I_A"\r\n"0",1\r\n"60","-4"\r\n')
+    load = read_load(path)
+    assert (load.seconds, load.charge_a, load.discharge_a) == (60, 1, 4)
 
 
 def test_a_binary_file_is_no_load(tmp_path):
@@ -216,6 +230,7 @@ def test_an_unknown_fault_is_refused_with_the_known_ones(cellsteward):
     assert result.exit_code == 2
     assert "'meteor' is none of" in result.stderr
     assert "cell_high, afe_silent" in result.stderr
+    assert result.stderr.count("\n") == 1  # nothing of the firmware's own traceback
 
 
 def test_a_firmware_that_dies_is_shown_and_fails_the_run(cellsteward):
@@ -250,6 +265,81 @@ def test_a_firmware_that_resets_for_ever_is_given_up(cellsteward):
     result = cellsteward("sim", "--speed", "max", mode="resets")
     assert result.exit_code == 1
     assert "it was reset 11 times within a minute" in result.stderr
+
+
+def test_a_maintenance_boot_ends_the_run_well_and_says_what_to_do(cellsteward):
+    result = cellsteward("sim", "--speed", "max", mode="maintenance")
+    assert result.exit_code == 0
+    assert "Ended (maintenance)" in result.stdout
+    assert result.stdout.splitlines()[-1] == (
+        "The board is in maintenance: gates off, waiting for new software. "
+        "Start it again to go on guarding."
+    )
+
+
+def test_an_unconfigured_board_gets_no_settings_then_or_later(cellsteward, tmp_path):
+    def run(*more):
+        return cellsteward(
+            *("sim", "--speed", "max", "--duration", "1", "--state-dir", tmp_path, *more),
+            mode="settings",
+        )
+
+    first = run("--unconfigured")
+    assert first.exit_code == 0, first.stderr
+    assert first.stderr == "firmware: null\n"
+    assert "LFP, 280 Ah, to be set up on its console; " in first.stdout.splitlines()[0]
+    assert run().stderr == run("--unconfigured").stderr == "firmware: null\n"
+    assert json.loads(run("--fresh").stderr.removeprefix("firmware: "))["series_cells"] == 16
+    refused = run("--unconfigured")
+    assert refused.exit_code == 2
+    assert "holds a pack that is set up already; add --fresh." in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("settings.json", b"{"),
+        ("settings.json", b"[1]"),
+        ("settings.json", b'{"cells": 4}'),
+        ("settings.json", b"[" * 100_000),
+        ("world.json", b""),
+        ("world.json", b'{"pack": '),
+        ("world.json", b"[]"),
+        ("world.json", b"{}"),
+        ("flash.img", b""),
+        ("flash.img", b"\xff" * (352 * 4096)),
+        ("flash.img", b"\0\0\0\0\0\0\0\0littlefs"),
+    ],
+)
+def test_a_damaged_file_of_a_kept_pack_is_named_with_what_to_do(
+    cellsteward, tmp_path, name, content
+):
+    (tmp_path / name).write_bytes(content)
+    result = cellsteward("sim", "--state-dir", tmp_path)
+    assert result.exit_code == 2
+    assert f"{name} is damaged: add --fresh to start over (" in result.stderr
+    assert result.stderr.count("\n") == 1
+    again = cellsteward(
+        "sim", "--state-dir", tmp_path, "--fresh", "--speed", "max", "--duration", "1"
+    )
+    assert again.exit_code == 0, again.stderr
+
+
+def test_a_whole_flash_is_one_of_the_simulated_boards_size():
+    source = (ROOT / "boards/sim/flash.py").read_text()
+    block, blocks = (
+        int(re.findall(rf"^{name} = (\d+)", source, re.MULTILINE)[0])
+        for name in ("_BLOCK", "_BLOCKS")
+    )
+    assert block * blocks == sim._FLASH_BYTES
+
+
+def test_a_ports_file_that_a_killed_run_left_is_written_anew(cellsteward, tmp_path):
+    path = tmp_path / "ports.json"
+    path.write_text('{"rs485": "a", "console": "b", "can": "c", "pid": 1}')
+    result = cellsteward("sim", "--speed", "max", "--duration", "1", "--ports-file", path)
+    assert result.exit_code == 0, result.stderr
+    assert not path.exists()
 
 
 def test_a_kept_pack_stays_what_it_was_commissioned_as(cellsteward, tmp_path):
@@ -352,13 +442,25 @@ def test_a_reader_that_leaves_ends_the_run_quietly(start):
     [
         ("{", "is not JSON"),
         ('{"no_such_point": 1}', "no_such_point"),
+        ('{"soc_bp": ' + "[" * 100_000, "is nested too deeply"),
+        ('{"soc_bp": ' + "9" * 5_000 + "}", "is beyond what the device can hold"),
+        ('{"soc_bp": 1, "soh_bp": 2, "soc_bp": 3}', "'soc_bp' is there twice."),
+        (b"\xff", "it is not text"),
     ],
 )
 def test_frames_refuses_a_wrong_state_in_one_sentence(cellsteward, text, sentence):
     result = cellsteward("frames", "--profile", "pylontech", "--state", "-", text=text)
     assert result.exit_code == 2
     assert sentence in result.stderr
-    assert "Traceback" not in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_frames_takes_a_state_that_begins_with_a_byte_order_mark(cellsteward, tmp_path):
+    path = tmp_path / "state.json"
+    path.write_bytes(b'\xef\xbb\xbf{"soc_bp": 6400}')
+    result = cellsteward("frames", "--state", path)
+    assert result.exit_code == 0, result.stderr
+    assert "355#40000000" in result.stdout
 
 
 def test_frames_names_a_file_that_is_not_there(cellsteward):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cellsteward import ROOT
 from cellsteward.cli import app
-from cellsteward.device import FlashError, Port
+from cellsteward.device import Device, FlashError, Port
 from cellsteward.flash import (
     TARGETS,
     Compare,
@@ -46,6 +46,11 @@ def checkout(tmp_path):
 
 def test_auto_takes_the_only_board_of_that_kind_and_no_other_adapter():
     assert choose_port("auto", PICO, [RS485_ADAPTER, PICO_PORT, BUILT_IN]) is PICO_PORT
+
+
+def test_a_port_that_is_none_is_refused_with_the_systems_own_words():
+    with pytest.raises(FlashError, match=r"^can not open /dev/null: .*Inappropriate ioctl.*\.$"):
+        Device(Port("/dev/null")).state()
 
 
 def test_two_boards_are_listed_instead_of_guessed():

@@ -111,7 +111,7 @@ def test_everything_that_matters_fits_the_screen(size):
             "No faults",
             "2700 to 3650 mV, 15 mV apart",
             "mbpoll -m rtu -a1 -b9600 -Pnone -0 -B -t4:int -r256 -c12 /dev/pts/5",
-            "python -m can.viewer -i slcan -c /dev/pts/7",
+            "bin/python -m can.viewer -i slcan -c /dev/pts/7",
             "/dev/pts/6",
             "access code 1234",
             "1-9 inject",

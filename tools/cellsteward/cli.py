@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -18,6 +18,7 @@ from cellsteward import __version__
 from cellsteward.options import (
     OptionError,
     RunOptions,
+    check_ports_file,
     pack_words,
     parse_duration,
     parse_load_scale,
@@ -27,9 +28,12 @@ from cellsteward.options import (
     speed_words,
 )
 from cellsteward.sim import Simulation
+from cellsteward.status import END_ADVICE
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+
+_DIGITS = 20  # more than any number of the device has
 
 app = typer.Typer(
     help="Watch, try and connect to a battery guarded by Cellsteward's firmware.",
@@ -83,6 +87,9 @@ def sim(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter; repeat for more."),
     ] = None,
+    unconfigured: Annotated[
+        bool, typer.Option("--unconfigured", help="A board that nobody has set up yet.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Chance of the run: spread of cells, noise.")] = 1,
     ports_file: Annotated[
         Path | None, typer.Option(help="Write the names of the ports here, as JSON.")
@@ -97,13 +104,16 @@ def sim(
 ) -> None:
     """Run the firmware on a simulated battery and watch it."""
     try:
-        parameters, values = plan_settings(settings or [], state_dir, fresh)
+        parameters, values = plan_settings(settings or [], unconfigured, state_dir, fresh)
         factor, load_words = plan_load(load, parse_load_scale(load_scale), parameters)
         pace = parse_speed(speed)
         options = RunOptions(
             parameters=parameters,
             settings=values,
-            headline=f"{pack_words(parameters)}; {load_words}; speed {speed_words(pace)}",
+            headline=(
+                f"{pack_words(parameters, values is not None)}; {load_words}; "
+                f"speed {speed_words(pace)}"
+            ),
             load=load,
             load_scale=factor,
             speed=pace,
@@ -114,8 +124,8 @@ def sim(
             fresh=fresh,
             ports_file=ports_file,
         )
-        if ports_file is not None and not ports_file.resolve().parent.is_dir():
-            raise OptionError(f"--ports-file: there is no folder {ports_file.resolve().parent}.")
+        if ports_file is not None:
+            check_ports_file(ports_file)
         if screenshot is not None and options.duration_s is None and options.load is None:
             raise OptionError(
                 "--screenshot needs --duration or --load: the picture shows the end."
@@ -139,15 +149,19 @@ def frames(
     from cellsteward.frames import frames_for_state
 
     try:
-        text = sys.stdin.read() if state == "-" else Path(state).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        _stop(f"--state: can not read {state}: {getattr(error, 'strerror', 'it is not text')}.")
-    try:
-        values = json.loads(text)
+        content = sys.stdin.buffer.read() if state == "-" else Path(state).read_bytes()
+        values = json.loads(
+            content.decode("utf-8-sig"), object_pairs_hook=_unique, parse_int=_whole_number
+        )
+        lines = frames_for_state(profile, values)
+    except OSError as error:
+        _stop(f"--state: can not read {state}: {error.strerror}.")
+    except UnicodeDecodeError:
+        _stop(f"--state: can not read {state}: it is not text.")
     except json.JSONDecodeError as error:
         _stop(f"--state: {state} is not JSON: {error}.")
-    try:
-        lines = frames_for_state(profile, values)
+    except RecursionError:
+        _stop(f"--state: {state} is nested too deeply; a state is names and values.")
     except ValueError as error:
         _stop(str(error))
     for line in lines:
@@ -206,10 +220,29 @@ async def _run(options: RunOptions, ui: bool, screenshot: Path | None) -> int:
         loop.add_signal_handler(number, simulation.quit)
     end = await view.show(simulation)
     typer.echo(view.totals.summary(end))
+    if end.reason in END_ADVICE:
+        typer.echo(END_ADVICE[end.reason])
     if end.good:
         return 0
     typer.echo(f"cellsteward: the run failed: {end.text}.", err=True)
     return EXIT_FAILED
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, which must not say the same name twice."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"--state: '{twice}' is there twice.")
+    return values
+
+
+def _whole_number(digits: str) -> int:
+    """A number of JSON; Python itself refuses those with thousands of digits, less kindly."""
+    if len(digits) > _DIGITS:
+        raise ValueError(f"--state: {digits[:_DIGITS]}... is beyond what the device can hold.")
+    return int(digits)
 
 
 def _stop(sentence: str) -> NoReturn:

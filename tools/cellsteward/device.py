@@ -201,4 +201,5 @@ def _unopened(name: str, error: OSError) -> FlashError:
         )
     if error.errno in (errno.EBUSY, errno.EAGAIN):
         return FlashError(f"another program has {name} open: close it and try again.")
-    return FlashError(f"can not open {name}: {os.strerror(error.errno or 0)}.")
+    why = os.strerror(error.errno) if error.errno else str(error).rstrip(".")
+    return FlashError(f"can not open {name}: {why}.")

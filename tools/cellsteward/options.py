@@ -4,10 +4,11 @@ A wrong value raises OptionError, whose text is one sentence that says what to w
 parameters' names and ranges are the firmware's own (firmware/lib/bms/parameter_rows.py).
 """
 
-import csv
 import json
 import math
+import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,10 @@ HOUSEHOLD_PACK = {
     "access_code": 1234,
 }
 
-# In a state folder: what the pack that is kept there was commissioned as.
+# Names in the file of --ports-file, beside `pid`.
+PORTS = ("rs485", "console", "can")
+
+# In a state folder: what the pack that is kept there was commissioned as; null: not by us.
 SETTINGS_FILE = "settings.json"
 
 _AUTO_C_RATE = 0.5  # `--load-scale auto` asks the pack for no more than this
@@ -36,10 +40,14 @@ class OptionError(ValueError):
 
 @dataclass(frozen=True)
 class RunOptions:
-    """One run. speed: simulated seconds per second, 0 for as fast as possible."""
+    """One run. speed: simulated seconds per second, 0 for as fast as possible.
+
+    settings: what a new board is configured as; None: not at all, and `parameters` are those of
+    the battery behind it.
+    """
 
     parameters: Parameters
-    settings: dict[str, int]
+    settings: dict[str, int] | None
     headline: str = ""
     load: Path | None = None
     load_scale: float | None = None
@@ -72,28 +80,85 @@ def parse_duration(text: str) -> float:
 
 
 def plan_settings(
-    assignments: list[str], state_dir: Path | None, fresh: bool
-) -> tuple[Parameters, dict[str, int]]:
-    """What the pack is: a new one with `NAME=VALUE` changes, or the one kept in `state_dir`."""
-    if state_dir is None:
-        if fresh:
-            raise OptionError("--fresh needs --state-dir: without it every run starts fresh.")
-        return parse_settings(assignments)
-    kept = state_dir / SETTINGS_FILE
-    if fresh or not kept.exists():
-        return parse_settings(assignments)
+    assignments: list[str], unconfigured: bool, state_dir: Path | None, fresh: bool
+) -> tuple[Parameters, dict[str, int] | None]:
+    """What the pack is: a new one with `NAME=VALUE` changes, or the one kept in `state_dir`.
+
+    The settings are None for a board that nobody but its console configures.
+    """
+    if unconfigured and assignments:
+        raise OptionError("--unconfigured and --set exclude each other: choose one.")
+    if state_dir is None and fresh:
+        raise OptionError("--fresh needs --state-dir: without it every run starts fresh.")
+    kept = None if state_dir is None or fresh else state_dir / SETTINGS_FILE
+    if kept is None or not kept.exists():
+        return _unconfigured() if unconfigured else parse_settings(assignments)
     if assignments:
         raise OptionError(
             f"--set: {state_dir} holds a pack that is set up already; add --fresh, or set "
             "the parameter on its console."
         )
+    settings = _kept_settings(kept)
+    if settings is None:
+        return _unconfigured()
+    if unconfigured:
+        raise OptionError(
+            f"--unconfigured: {state_dir} holds a pack that is set up already; add --fresh."
+        )
     parameters = Parameters()
     try:
-        settings = json.loads(kept.read_text())
         parameters.load(settings)
-    except (OSError, ValueError, TypeError) as error:
-        raise OptionError(f"--state-dir: {kept} is damaged ({error}); add --fresh.") from error
+    except ParameterError as error:
+        raise damaged(kept, str(error)) from error
     return parameters, settings
+
+
+def damaged(path: Path, why: str) -> OptionError:
+    """The refusal of a file in a state folder."""
+    return OptionError(f"--state-dir: {path} is damaged: add --fresh to start over ({why}).")
+
+
+def check_ports_file(path: Path) -> None:
+    """Raise OptionError unless the names of the ports can be written there without a loss."""
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise OptionError(f"--ports-file: there is no folder {folder}.")
+    if not os.access(folder, os.W_OK):
+        raise OptionError(f"--ports-file: you may not write into {folder}.")
+    if path.exists() and not _names_ports(path):
+        raise OptionError(
+            f"--ports-file: {path} is there already and is none of ours; choose another name."
+        )
+
+
+def _names_ports(path: Path) -> bool:
+    """Whether a run wrote this file (one that was killed leaves it)."""
+    if not path.is_file():
+        return False
+    try:
+        names = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(names, dict) and all(name in names for name in PORTS)
+
+
+def _unconfigured() -> tuple[Parameters, None]:
+    """A board without a configuration, at the household's battery."""
+    parameters = Parameters()
+    parameters.load({**HOUSEHOLD_PACK, "access_code": 0})
+    return parameters, None
+
+
+def _kept_settings(path: Path) -> dict[str, int] | None:
+    try:
+        settings = json.loads(path.read_text())
+    except OSError as error:
+        raise OptionError(f"--state-dir: can not read {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, "it is not JSON") from error
+    if settings is not None and not isinstance(settings, dict):
+        raise damaged(path, "it holds no settings")
+    return settings
 
 
 def parse_settings(assignments: list[str]) -> tuple[Parameters, dict[str, int]]:
@@ -163,15 +228,16 @@ def read_load(path: Path) -> Load:
     start_s = end_s = None
     line = 1
     try:
-        with path.open(newline="") as stream:
-            rows = csv.reader(stream)
-            header = [name.strip() for name in next(rows, [])]
+        # Lines end as the device's reader has them end: with LF, or CR and LF.
+        with path.open(encoding="utf-8-sig", newline="\n") as stream:
+            rows = _load_rows(path, stream)
+            header = next(rows, [])
             if "t_s" not in header or "I_A" not in header:
                 raise OptionError(f"--load: {path} has no columns t_s and I_A in its first line.")
             t_column = header.index("t_s")
             i_column = header.index("I_A")
             for line, row in enumerate(rows, start=2):
-                if not row:
+                if row == [""]:
                     continue  # an empty line at the end is no reason to refuse a file
                 t_s = float(row[t_column])
                 current_a = float(row[i_column])
@@ -187,11 +253,33 @@ def read_load(path: Path) -> Load:
         raise
     except OSError as error:
         raise OptionError(f"--load: can not read {path}: {error.strerror}.") from error
-    except (ValueError, IndexError, csv.Error) as error:
+    except (ValueError, IndexError) as error:
         raise OptionError(f"--load: line {line} of {path} is not numbers and commas.") from error
     if start_s is None or end_s is None or end_s <= start_s:
         raise OptionError(f"--load: {path} holds less than two moments in time.")
     return Load(end_s - start_s, charge_a, discharge_a)
+
+
+def _load_rows(path: Path, lines: Iterable[str]) -> Iterator[list[str]]:
+    """Fields of each line, split as the device's reader does, which knows no escapes.
+
+    Raises OptionError where that reader would take a field for something else than it is.
+    """
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if "\r" in text:
+            raise OptionError(
+                f"--load: line {number} of {path} holds a lone carriage return; save the file "
+                "with ordinary line ends (LF, or CR and LF)."
+            )
+        cells = [cell.strip() for cell in text.split(",")]
+        bare = [cell[1:-1].strip() if re.fullmatch('"[^"]*"', cell) else cell for cell in cells]
+        if any('"' in cell for cell in bare):
+            raise OptionError(
+                f"--load: line {number} of {path} has a quoted field that holds a comma, a quote "
+                "or a line break; write it without."
+            )
+        yield bare
 
 
 def plan_load(
@@ -207,12 +295,13 @@ def plan_load(
     return factor, f"load {path.name} ({load.seconds / 3600:.1f} h), current times {factor:g}"
 
 
-def pack_words(parameters: Parameters) -> str:
-    """The pack in a few words."""
+def pack_words(parameters: Parameters, configured: bool = True) -> str:
+    """The pack in a few words. configured: by the options, not on the board's console."""
     chemistry = parameters.choices(parameters.index("chemistry"))[parameters.value("chemistry")]
     return (
         f"{parameters.value('series_cells')} cells in series, {chemistry.upper()}, "
         f"{parameters.value('design_capacity_mah') / 1000:g} Ah"
+        f"{'' if configured else ', to be set up on its console'}"
     )
 
 

@@ -180,7 +180,7 @@ def connect(simulation: Simulation | None, values: Parameters) -> Content:
             "Modbus ",
             f"mbpoll -m rtu -a{address} -b{baud} -Pnone -0 -B -t4:int -r256 -c12 {paths['rs485']}",
         ),
-        ("CAN    ", f"python -m can.viewer -i slcan -c {paths['can']}"),
+        ("CAN    ", f"{_tool('python')} -m can.viewer -i slcan -c {paths['can']}"),
         ("Console", f"{_tool('pyserial-miniterm')} {paths['console']}"),
     )
     return Content("\n").join(

@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from cellsteward.sim import PORTS, Simulation
+from cellsteward.options import PORTS
+from cellsteward.sim import Simulation
 from cellsteward.status import End, Status, Totals, clock, percent, scaled
 
 _COLUMNS = (

@@ -19,12 +19,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cellsteward import ROOT
-from cellsteward.options import SETTINGS_FILE, OptionError, RunOptions
+from cellsteward.options import PORTS, SETTINGS_FILE, OptionError, RunOptions, damaged
 from cellsteward.ptys import FirmwareLink, Pty
 from cellsteward.slcan import SlcanAdapter
 from cellsteward.status import End, PointValues, Status
-
-PORTS = ("rs485", "console", "can")
 
 # What starts the firmware; the options follow as JSON, in pieces: the interpreter dies of an
 # argument above 255 bytes (its sys.argv holds interned strings).
@@ -39,6 +37,13 @@ COMMAND = (
 # What survives a reset, and a run with --state-dir.
 FLASH_FILE = "flash.img"
 WORLD_FILE = "world.json"
+
+# A flash that a board formatted: 352 blocks of 4096 bytes (boards/sim/flash.py), in the first two
+# of them littlefs' superblock with its name.
+_FLASH_BYTES = 352 * 4096
+_SUPERBLOCK_BYTES = 2 * 4096
+_SUPERBLOCK_NAME = b"littlefs"
+_WORLD_KEYS = {"pack", "inverter", "load_us", "faults"}  # boards/sim/world.py, save()
 
 _HELLO_LIMIT_S = 30  # a slow machine starts the interpreter in about a second
 _QUIT_LIMIT_S = 3  # then the process is terminated, and after as long again killed
@@ -86,6 +91,8 @@ class Simulation:
         self._started = False  # the first status is there
         self._told_ports = False  # the firmware's application answers, and the ports file says so
         self._refused: OptionError | None = None
+        self._greeted = False  # this process said hello
+        self._early: list[str] = []  # what it printed before: it may be about a refused option
         self._end: dict[str, Any] | None = None
         self._earlier_s = 0.0  # simulated seconds of the processes before this one
         self._t_s = 0.0  # simulated seconds of this process
@@ -174,6 +181,8 @@ class Simulation:
             if self.options.fresh:
                 image.unlink(missing_ok=True)
                 world.unlink(missing_ok=True)
+            _check_flash(image)
+            _check_world(world)
             (folder / SETTINGS_FILE).write_text(json.dumps(self.options.settings) + "\n")
         except OSError as error:
             raise OptionError(f"--state-dir: can not use {folder}: {error.strerror}.") from error
@@ -225,6 +234,7 @@ class Simulation:
         self._end = None
         self._control_rest = b""
         self._t_s = 0.0
+        self._greeted = False
         try:
             process = await asyncio.create_subprocess_exec(
                 *COMMAND,
@@ -244,15 +254,29 @@ class Simulation:
         greeting = asyncio.get_running_loop().call_later(_HELLO_LIMIT_S, self._give_up_waiting)
         assert process.stdout is not None
         async for line in process.stdout:
-            self._listener.text(line.decode(errors="replace").rstrip())
+            self._take_text(line.decode(errors="replace").rstrip())
         code = await process.wait()
         greeting.cancel()
         await self._control.disconnected.wait()  # its last words may still be on their way
+        self._tell_early_text()
         if self._end is not None:
             return self._end
         if self._quitting:
             return {"reason": "quit"}
         return {"reason": "error", "text": f"the firmware process died with exit code {code}"}
+
+    def _take_text(self, line: str) -> None:
+        if not self._greeted:
+            self._early.append(line)
+        elif self._refused is None:
+            self._listener.text(line)
+
+    def _tell_early_text(self) -> None:
+        """Pass on what was held back, unless the refusal of an option says it better."""
+        if self._refused is None:
+            for line in self._early:
+                self._listener.text(line)
+        self._early.clear()
 
     def _give_up_waiting(self) -> None:
         if self._control.disconnected.is_set():
@@ -291,6 +315,8 @@ class Simulation:
             self.quit()
         elif self._quitting:
             self._say({"quit": 1})
+        self._greeted = True
+        self._tell_early_text()
 
     def _take_status(self, message: dict[str, Any]) -> None:
         self._t_s = message["t_s"]
@@ -318,6 +344,26 @@ class Simulation:
         part = path.with_name(f".{path.name}.{os.getpid()}")
         part.write_text(json.dumps({**self.paths, "pid": os.getpid()}) + "\n")
         part.replace(path)
+
+
+def _check_flash(image: Path) -> None:
+    """Raise OptionError if a kept flash is none."""
+    if image.exists():
+        with image.open("rb") as content:
+            named = _SUPERBLOCK_NAME in content.read(_SUPERBLOCK_BYTES)
+        if not named or image.stat().st_size != _FLASH_BYTES:
+            raise damaged(image, "it is no whole flash")
+
+
+def _check_world(world: Path) -> None:
+    """Raise OptionError if a kept battery is none."""
+    if world.exists():
+        try:
+            saved = json.loads(world.read_text())
+        except (ValueError, RecursionError) as error:
+            raise damaged(world, "it is not JSON") from error
+        if not isinstance(saved, dict) or not saved.keys() >= _WORLD_KEYS:
+            raise damaged(world, "it holds no battery")
 
 
 def _pieces(text: str) -> list[str]:

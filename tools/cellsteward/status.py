@@ -7,7 +7,14 @@ from bms.faults import Faults
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE
 
 # Ends that were asked for; any other end of the firmware is a failure.
-GOOD_ENDS = ("duration", "load finished", "quit")
+GOOD_ENDS = ("duration", "load finished", "quit", "maintenance")
+# What to know after an end, where the summary does not say it.
+END_ADVICE = {
+    "maintenance": (
+        "The board is in maintenance: gates off, waiting for new software. "
+        "Start it again to go on guarding."
+    ),
+}
 
 _FAULTS = Faults()
 

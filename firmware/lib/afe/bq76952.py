@@ -120,7 +120,8 @@ class Bq76952:
         self._trips = array("H", [0] * _STATUS_BITS)
         for bit, trip in _TRIPS:
             self._trips[bit] = trip
-        self._programming = Programming(self._link, self.settings)
+        self._trips_found = 0
+        self._programming = Programming(self._link, self.settings, self._note_trips)
 
     @property
     def device_number(self):
@@ -181,6 +182,16 @@ class Bq76952:
             return self._link.command(_SCDL_RECOVER)
         return OK
 
+    def all_off(self):
+        """Gates and balancing off, on a chip in whatever state: OK, BUSY or BUS_ERROR."""
+        return self._programming.all_off()
+
+    def take_found_trips(self):
+        """TRIP_* bits that stood in the chip when it was programmed; asked once, then 0."""
+        trips = self._trips_found
+        self._trips_found = 0
+        return trips
+
     def start_programming(self):
         """Begin, or begin again, with the parameters of now. No bus traffic yet."""
         self._programming.start()
@@ -192,6 +203,12 @@ class Bq76952:
         VERIFY_FAILED if it is not. After these the next call begins anew.
         """
         return self._programming.step()
+
+    def _note_trips(self):
+        if not self._link.read_into(_STATUS, self._status):
+            return BUS_ERROR
+        self._trips_found |= self._tripped()
+        return OK
 
     def _fill(self, sample):
         settings = self.settings

@@ -42,9 +42,13 @@ _AGAIN = -1  # a stage's answer: it got on and is not done
 
 
 class Programming:
-    """`start` it, then `step` it until the answer is not BUSY."""
+    """`start` it, then `step` it until the answer is not BUSY.
 
-    def __init__(self, link, settings):
+    `note_trips()` is called once the chip is known to be ours, before it is changed; it answers OK
+    or BUS_ERROR.
+    """
+
+    def __init__(self, link, settings, note_trips):
         self.device_number = 0  # what answered last
         # Bits of the battery status that were there at the end and say nothing new: WD stays from
         # a watchdog reset of the chip until its next reset, which sets POR (SLUUBY2B).
@@ -58,6 +62,7 @@ class Programming:
             self._all_fets_off,
             self._balancing_off,
             self._identify,
+            note_trips,  # now or never: CONFIG_UPDATE forgets them
             self._set_update,
             self._entered_update,
             self._write,
@@ -107,6 +112,11 @@ class Programming:
 
     # The stages. Each answers OK (on to the next), _AGAIN, BUSY (to be called in the next step,
     # without sending its command again) or why it failed.
+
+    def all_off(self):
+        """Gates and balancing off, outside of programming: OK, BUSY or BUS_ERROR."""
+        code = self._link.command(_ALL_FETS_OFF)
+        return self._balancing_off() if code == OK else code
 
     def _all_fets_off(self):
         return self._link.command(_ALL_FETS_OFF, self._busy > 0)
@@ -175,9 +185,17 @@ class Programming:
         return self._link.ask(_MFG_STATUS, self._busy > 0)
 
     def _take_control(self):
-        """From FET test mode to the chip's control of the gates, which the host forces off."""
+        """From FET test mode to the chip's control of the gates, which the host forces off.
+
+        A chip that restarted meanwhile forgot to wait for the host and would close the gates.
+        """
         if self._link.answer[0] & _FET_EN:
             return OK
+        if self._busy == 0:
+            if not self._read_status():
+                return BUS_ERROR
+            if self._status[0] & (_CFGUPDATE | _POR):
+                return VERIFY_FAILED
         return self._link.command(_FET_ENABLE, self._busy > 0)
 
     def _clear_alarms(self):

@@ -136,6 +136,8 @@ class Settings:
         for _, name, _ in _TEMPERATURES:
             self._temperature_indices.append(parameters.index(name + "_trip_dc"))
             self._temperature_indices.append(parameters.index(name + "_release_dc"))
+        self._cells = 0  # taken at the first update
+        self._thermistors = 0
         self._offsets = {}  # place of an item in the image, by its address
         self._build()
 
@@ -163,8 +165,12 @@ class Settings:
 
     def _update_inputs(self):
         """Cells on the lowest inputs and, always, on input 16 (afe.md section 4); sensors."""
-        cells = self._value(_SERIES)
-        thermistors = self._value(_THERMISTORS)
+        if self._cells == 0:
+            # Once: a change waits for a restart, because the sample has its size for life.
+            self._cells = self._value(_SERIES)
+            self._thermistors = self._value(_THERMISTORS)
+        cells = self._cells
+        thermistors = self._thermistors
         fet_thermistor = self._value(_FET_THERMISTOR)
         self.fet_thermistor = fet_thermistor
         self._put(0x9304, 2, (1 << (cells - 1)) - 1 | 0x8000)

@@ -23,6 +23,7 @@ class Access:
         self._minutes = parameters.index("access_minutes")
         self._trusted = trusted
         self._left_ms = 0  # how long writes stay unlocked
+        self._opened_with = 0  # the code that unlocked them: another code locks again
         self._lockout_ms = 0  # how long codes are not looked at
         self._wrong = 0
 
@@ -38,6 +39,7 @@ class Access:
             return False
         if wanted > 0 and code == wanted:
             self._wrong = 0
+            self._opened_with = code
             self._left_ms = self._parameters.values[self._minutes] * _MS_PER_MINUTE
             return True
         self._left_ms = 0
@@ -53,4 +55,7 @@ class Access:
 
     def unlocked(self):
         """Whether a write may pass now. Allocates nothing."""
-        return self._left_ms > 0 or (self._trusted and self._parameters.values[self._code] <= 0)
+        wanted = self._parameters.values[self._code]
+        if wanted <= 0:
+            return self._trusted
+        return self._left_ms > 0 and self._opened_with == wanted

@@ -11,7 +11,7 @@ from array import array
 from bms import requests
 from bms.fault_register import FaultRegister
 from bms.limits import Limits
-from bms.measurement import AGE_MAX_MS, IMPLAUSIBLE, LOST, STALE, Measurement
+from bms.measurement import AGE_MAX_MS, GOOD, IMPLAUSIBLE, LOST, STALE, Measurement
 from bms.points import (
     STATE_ACTIVE,
     STATE_FAULT,
@@ -101,6 +101,9 @@ class Battery:
         self._protection = Protection(parameters, faults)
         self._configuration_invalid = faults.names.index("configuration_invalid")
         self._step_failed = faults.names.index("step_failed")
+        self._watchdog_fault = faults.names.index("afe_watchdog")
+        self._values = parameters.values
+        self._chip_watchdog = parameters.index("afe_watchdog_s")
         self._trip_bits = array("H", [row[0] for row in _TRIPS])
         self._trip_faults = bytes(faults.names.index(row[1]) for row in _TRIPS)
         self._answer_faults = _by_code(faults, _ANSWERS)
@@ -141,6 +144,7 @@ class Battery:
         """Open the gates for good: the firmware itself can not be trusted any more."""
         self._switch.open_lines()
         self.failure = failure
+        self.requests.pending = requests.NONE
         self._register.report(self._step_failed, 0)
         self._register.step(0)
         self._publisher.fail(self._register.words)
@@ -159,9 +163,13 @@ class Battery:
         if self.requests.pending:
             self._carry_out(self.requests.pending)
             self.requests.pending = requests.NONE
+        if elapsed_ms >= self._values[self._chip_watchdog] * _MS_PER_S:
+            # The chip's host watchdog bit, and forgets it as soon as it hears from us.
+            self._switch.open_lines()
+            self._register.report(self._watchdog_fault, _HOLD_MS)
         if not self._configured:
             self._register.report(self._configuration_invalid, 0)
-            self._switch.forget()  # say "off" again and again: nobody watches this chip
+            self._afe.all_off()  # again and again: nobody watches this chip
         elif self._programming:
             self._program(elapsed_ms)
         else:
@@ -170,14 +178,14 @@ class Battery:
         allowed = 0
         if self._measurement.valid and not self._programming and not self._restricted:
             allowed = GATES_BOTH & ~blocked
-        if not self._programming:
+        if self._configured and not self._programming:
             self._switch.step(allowed, self._gates)
         self._publish(allowed, blocked)
 
     def _carry_out(self, request):
         if request == requests.CLEAR_FAULTS:
-            self._register.clear()
-            if self._configured and not self._programming:
+            if self._measurement.valid and not self._programming:  # else a cause can not be known
+                self._register.clear()
                 self._afe.recover(self._sample.trips)
         elif request == requests.GATES_OFF:
             self._restricted = True
@@ -190,6 +198,7 @@ class Battery:
         self._switch.open_lines()
         self._switch.forget()
         self._measurement.forget()
+        self._limits.forget()
         self._programming = True
         self._gates = 0
         self._retry_ms = 0
@@ -201,12 +210,14 @@ class Battery:
         if self._retry_ms > elapsed_ms:
             self._retry_ms -= elapsed_ms
             self._register.report(self._programming_fault, _HOLD_MS)
+            self._afe.all_off()  # the off lines act only on a programmed chip
             return
         self._retry_ms = 0
         code = self._afe.programming_step()
         if code == OK:
             self._programming = False
             self._measurement.forget()
+            self._mirror_trips(self._afe.take_found_trips())
         elif code != BUSY:
             self._programming_fault = self._answer_faults[code]
             self._register.report(self._programming_fault, _HOLD_MS)
@@ -231,10 +242,13 @@ class Battery:
         if measurement.valid:
             # Also in the hold-over: a glitch neither stretches a delay nor loses charge.
             self._counter.count(measurement.signals[CHARGE_MA], elapsed_ms)
-            self._protection.step(measurement.signals, elapsed_ms, self._register)
+            self._protection.step(
+                measurement.signals, elapsed_ms, self._register, measurement.problem == GOOD
+            )
         else:
             self._protection.hold(self._register)
         if measurement.expired:
+            self._limits.forget()
             self._register.report(self._problem_faults[measurement.problem], _HOLD_MS)
 
     def _mirror_trips(self, trips):

@@ -34,6 +34,11 @@ class Limits:
         self.charge_current_ma = 0
         self.discharge_current_ma = 0
 
+    def forget(self):
+        """Nothing valid is measured: allow nothing until `update`. Allocates nothing."""
+        self.charge_current_ma = 0
+        self.discharge_current_ma = 0
+
     def update(self, cell_min_mv, cell_max_mv, temperature_min_dc, temperature_max_dc):
         """Take one good measurement."""
         signals = (cell_min_mv, cell_max_mv, temperature_min_dc, temperature_max_dc)

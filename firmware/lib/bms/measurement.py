@@ -19,6 +19,7 @@ AGE_MAX_MS = 1000000  # ages stop here, far below 2**30
 # or above them (afe.md section 7), a loose balance lead shows spikes (field lesson 17).
 _CELL_MV = (300, 5000)
 _TEMPERATURE_DC = (-400, 1200)
+_BOARD_DC = (-400, 1500)
 _CURRENT_MA = 1000000
 
 GOOD = 0
@@ -103,6 +104,7 @@ class Measurement:
             or high > _CELL_MV[1]
             or cold < _TEMPERATURE_DC[0]
             or warm > _TEMPERATURE_DC[1]
+            or not _BOARD_DC[0] <= sample.board_temperature_dc <= _BOARD_DC[1]
             or not -_CURRENT_MA < sample.current_ma < _CURRENT_MA
         ):
             return False

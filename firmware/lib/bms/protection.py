@@ -58,50 +58,56 @@ class Protection:
         self._pending_ms = array("i", [_NOT_PENDING] * len(ROWS))
         self.warnings = array("i", [0] * WORDS)
 
-    def step(self, signals, elapsed_ms, register):
-        """Judge one good measurement and report active faults to the fault register."""
+    def step(self, signals, elapsed_ms, register, measured):
+        """Judge the signals and report active faults to the fault register.
+
+        `measured` False: they are held over from the last good measurement, so a trip may come
+        nearer, a release may not.
+        """
         values = self._values
         for word in range(WORDS):
             self.warnings[word] = 0
         for row in range(len(self._active)):
+            fault = self._fault[row]
             side = self._side[row]
             signal = signals[self._signal[row]]
+            if (signal - values[self._warn[row]]) * side > 0:
+                self.warnings[fault >> 4] |= 1 << (fault & 15)
             if self._forced[row]:
                 self._forced[row] = 0
                 self._active[row] = 1
-                towards_change = False
-                needed_ms = 0
-            elif self._active[row]:
-                towards_change = (values[self._release[row]] - signal) * side > 0
-                needed_ms = values[self._release_delay[row]]
-            else:
-                towards_change = (signal - values[self._trip[row]]) * side > 0
-                needed_ms = values[self._delay[row]]
-            if towards_change:
-                # Time counts from the first measurement that showed it, never from before.
-                pending_ms = self._pending_ms[row]
-                pending_ms = 0 if pending_ms < 0 else pending_ms + elapsed_ms
-                if pending_ms >= needed_ms:
-                    self._active[row] = not self._active[row]
-                    pending_ms = _NOT_PENDING
-                self._pending_ms[row] = pending_ms
-            else:
                 self._pending_ms[row] = _NOT_PENDING
-            fault = self._fault[row]
+            elif not self._active[row]:
+                asks = (signal - values[self._trip[row]]) * side > 0
+                self._progress(row, asks, values[self._delay[row]], elapsed_ms)
+            elif measured:
+                asks = (values[self._release[row]] - signal) * side > 0
+                self._progress(row, asks, values[self._release_delay[row]], elapsed_ms)
             if self._active[row]:
                 register.report(fault, 0)
-            if (signal - values[self._warn[row]]) * side > 0:
-                self.warnings[fault >> 4] |= 1 << (fault & 15)
+
+    def _progress(self, row, asks, delay_ms, elapsed_ms):
+        """Change the row's state once it asks for that for its whole delay. Time counts from the
+        first measurement that asked, never from before."""
+        if not asks:
+            self._pending_ms[row] = _NOT_PENDING
+            return
+        pending_ms = self._pending_ms[row]
+        pending_ms = 0 if pending_ms < 0 else pending_ms + elapsed_ms
+        if pending_ms >= delay_ms:
+            self._active[row] = not self._active[row]
+            pending_ms = _NOT_PENDING
+        self._pending_ms[row] = pending_ms
 
     def hold(self, register):
-        """Keep active faults active, and warn of nothing, while nothing valid is measured."""
+        """Nothing valid is measured: active faults stay, delays begin anew, no warnings."""
         for word in range(WORDS):
             self.warnings[word] = 0
         for row in range(len(self._active)):
+            self._pending_ms[row] = _NOT_PENDING
             if self._forced[row]:
                 self._forced[row] = 0
                 self._active[row] = 1
-                self._pending_ms[row] = _NOT_PENDING
             if self._active[row]:
                 register.report(self._fault[row], 0)
 

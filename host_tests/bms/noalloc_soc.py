@@ -34,7 +34,7 @@ for turn in range(STEPS // CHUNK):
         elif kind == 2:
             currents[at], times[at] = (random - 0x20000) * 7, random & 0xFF
         else:
-            currents[at], times[at] = (999999 if random & 1 else -999999), 1000
+            currents[at], times[at] = (999999 if random & 1 else -999999), 3000  # a late step
         exact_ma_ms += currents[at] * times[at]
     micropython.heap_lock()
     try:
