@@ -43,7 +43,7 @@ types: $(STAMPS)/test ## Check types, of the device code against its port's stub
 
 bench: $(STAMPS)/test ## Measure: time of a step, heap after boot, size of the compiled code
 	$(BIN)/micropython -X heapsize=4M host_tests/bench/step_time.py
-	$(BIN)/python host_tests/wasm/heap.py
+	$(BIN)/python -m host_tests.wasm.heap
 
 soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (ARGS: hours)
 	$(BIN)/python host_tests/bench/soak.py $(ARGS)

@@ -178,7 +178,7 @@ def test_a_console_that_is_not_trusted_may_not_write_without_a_code(tmp_path, bo
 
 def test_opening_the_gates_needs_no_code(locked_board):
     (line,) = locked_board.ask("gates off")
-    assert line.startswith("Asked: both gates open, until `gates auto`.")
+    assert line.startswith("Asked: both gates open, until `gates auto` or a restart.")
     assert locked_board.requests.pending == requests.GATES_OFF
 
 
