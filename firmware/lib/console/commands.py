@@ -162,7 +162,9 @@ def _clear(console, _):
 def _gates(console, arguments):
     wanted = arguments[0].lower()
     if wanted == "off":  # opening is always allowed: it can only make things safer
-        yield _posted(console, requests.GATES_OFF, "both gates open, until `gates auto` or a restart")
+        yield _posted(
+            console, requests.GATES_OFF, "both gates open, until `gates auto` or a restart"
+        )
     elif wanted == "auto":
         console.check_access()
         yield _posted(console, requests.GATES_AUTO, "the gates close again if nothing forbids it")
