@@ -163,6 +163,8 @@ def test_programming_that_fails_names_its_fault_and_is_tried_again(code, fault):
     check_blank(bench)
     # Once in 1.0 s to 1.6 s: often enough to notice, seldom enough to leave the bus alone
     assert 12 <= bench.chip.programmings <= 20
+    # Meanwhile "off" is said again and again: a chip that is not ours may not know the off lines.
+    assert bench.chip.commands >= 100
     bench.chip.programming_code = OK
     took_ms = bench.run_until(lambda: bench.chip.gates() == GATES_BOTH, 10000)
     assert took_ms >= HOLD_MS - 1500

@@ -85,6 +85,20 @@ def test_a_trip_seen_while_the_measurement_is_implausible_counts():
     assert bench.chip.lines() == GATE_CHARGE
 
 
+def test_a_trip_seen_after_the_hold_over_counts_too():
+    bench = Bench().start()
+    bench.chip.cell_mv[1] = 12000
+    bench.run(2000)
+    bench.chip.trips = sample.TRIP_OVERCURRENT_DISCHARGE
+    bench.step()
+    assert bench.faults() == {"measurement_implausible", "overcurrent_discharge"}
+    bench.chip.trips = 0
+    bench.chip.cell_mv[1] = 3300
+    bench.run(HOLD_MS + 2000)
+    assert bench.faults() == {"overcurrent_discharge"}  # released by its own delay, 30 s
+    assert bench.chip.lines() == GATE_CHARGE
+
+
 @pytest.mark.parametrize("trip", LATCHING, ids=LATCHING.values())
 def test_a_latched_fault_stays_until_it_is_cleared(trip):
     bench = Bench().start()
