@@ -26,13 +26,15 @@ def count():
 for turn in range(STEPS // CHUNK):
     for at in range(CHUNK):
         random = (random * 4005 + 12347) & 0x3FFFF
-        kind = turn % 4
+        kind = turn % 4 if turn % 50 else 4
         if kind == 0:
             currents[at], times[at] = 10, 100  # a radio asleep
         elif kind == 1:
             currents[at], times[at] = (50 if at & 1 else -50), 100  # noise around nothing
         elif kind == 2:
             currents[at], times[at] = (random - 0x20000) * 7, random & 0xFF
+        elif kind == 3:
+            currents[at], times[at] = (200000 if random & 1 else -150000), 100
         else:
             currents[at], times[at] = (999999 if random & 1 else -999999), 3000  # a late step
         exact_ma_ms += currents[at] * times[at]

@@ -236,7 +236,9 @@ def a_lost_chip_leaves_nothing_that_looks_live(pack):
         if points.live[soc] != INVALID or points.live[remaining] != INVALID:
             raise Torn("lost before line %d, but SoC looks live" % line)
         pack.bench.chip.code = sample.OK
-        pack.bench.run(6000)
+        pack.bench.step()
+        pack.bench.step(3000)
+        pack.bench.step(3000)
         pack.bench.slow()
         assert points.live[soc] != INVALID
         line += 1

@@ -4,7 +4,7 @@ Random measurements, faults, trips, requests and late steps, against a model tha
 asked for and what the chip said, but nothing of how the battery works.
 """
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -220,4 +220,10 @@ class AnyBattery(RuleBasedStateMachine):
 
 
 TestAnyBattery = AnyBattery.TestCase
-TestAnyBattery.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+# Without the phases that look for a shorter example: they would take minutes.
+TestAnyBattery.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)

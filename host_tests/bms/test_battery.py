@@ -364,7 +364,7 @@ def run_through(bench, durations_ms):
 @pytest.mark.parametrize("harm", ["nothing", "cell_high", "current", "lost", "recovered"])
 def test_one_late_step_counts_like_the_ten_that_it_stands_for(harm):
     results = []
-    for durations_ms in ([100] * 60, [1000] * 6, [100, 500, 400] * 6):
+    for durations_ms in ([100] * 60, [1000] * 6, [100, 500, 400] * 6, [3000] * 2):
         bench = Bench().start()
         if harm == "cell_high":
             bench.chip.cell_mv[0] = 3700
@@ -378,7 +378,7 @@ def test_one_late_step_counts_like_the_ten_that_it_stands_for(harm):
             bench.chip.trips = 0
         bench.step()
         results.append(run_through(bench, durations_ms))
-    assert results[0] == results[1] == results[2]
+    assert results[0] == results[1] == results[2] == results[3]
 
 
 def test_charge_is_counted_by_elapsed_time_however_it_is_cut():
