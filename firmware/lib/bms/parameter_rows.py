@@ -9,8 +9,9 @@ Columns: register | name | unit | type | minimum | maximum | default | applies |
   anew; `restart`: after the next restart
 Numbers stay below 2**30: larger integers are heap objects on our boards.
 Chemistry defaults: LiFePO4, NMC/NCA, LTO and sodium-ion values are the usual data-sheet windows
-of such cells (2.5-3.65 V, 3.0-4.2 V, 1.5-2.8 V, 1.5-4.1 V) with a margin inside them; a cell's own
-data sheet goes first.
+of such cells (2.5-3.65 V, 3.0-4.2 V, 1.5-2.8 V, 1.5-4.1 V). The limits offered to a charger or an
+inverter lie inside them; over-voltage trips lie at the upper end or up to 50 mV beyond it. A cell's
+own data sheet goes first.
 """
 
 ROWS = b"""
