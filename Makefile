@@ -49,7 +49,7 @@ soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (AR
 	$(BIN)/python host_tests/bench/soak.py $(ARGS)
 
 docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
-	@for tables in console_docs modbus_docs parameter_docs point_docs; do \
+	@for tables in commissioning_docs console_docs modbus_docs parameter_docs point_docs; do \
 	    $(BIN)/python -m cellsteward.$$tables || exit 1; \
 	done
 

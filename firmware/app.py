@@ -12,17 +12,21 @@ import sys
 import micropython
 
 from afe.bq76952 import Bq76952
+from afe.bq76952_settings import TAKEN
 from bms import requests
 from bms.access import Access
 from bms.battery import Battery
+from bms.commissioning import Commissioning
+from bms.events import Events
 from bms.faults import Faults
-from bms.parameters import APPLIES_AFE, Parameters
-from bms.point_rows import ROWS as POINT_ROWS
+from bms.parameters import APPLIES_AFE, Parameters, Proposed
 from bms.points import Points
+from bms.table import give_back
 from console.console import Console
 from modbus.registers import RegisterMap
 from modbus.rtu import RtuSlave
 from modbus.server import Server
+from recorder.recorder import COUNTERS, Recorder
 from storage.configuration import Configuration, ConfigurationError
 
 VERSION = "0.1.0"
@@ -34,6 +38,8 @@ _SLOW_ALIVE_MS = 5000  # the slow path counts as dead after this long without a 
 _RESTART_FIRST_MS = 1000
 _RESTART_LAST_MS = 60000
 _SAVE_AFTER_S = 5
+_CONTACTOR = 2  # choice of the parameter power_path
+_LINK_WARN, _LINK_TIGHTEN, _LINK_OPEN = range(3)  # choices of link_loss_policy
 _HEALTHY_S = 120  # a service that ran this long starts again without delay when it fails
 
 
@@ -85,31 +91,140 @@ class Application:
     def __init__(self, board):
         self._board = board
         self.parameters = Parameters()
-        self.points = Points(POINT_ROWS)
+        self.points = _points()
         self.faults = Faults()
+        self.events = Events()
         self.configuration = Configuration("/")
+        self.parameters.check = self._board_problems
         self.configuration.load(self.parameters)
         value = self.parameters.value
-        self._afe = Bq76952(board.afe_bus(), self.parameters, crc=value("afe_crc") == 1)
+        self.recorder = Recorder("/", board.retained(), self.events)
+        self.recorder.begin(board.reset_cause())
+        self._afe = self._driver()
         self.battery = Battery(
             self.points,
             self.parameters,
             self.faults,
             self._afe,
-            board.charge_off,
-            board.discharge_off,
+            self._power_path(),
+            self.events,
             self.configuration.loaded,
+            board.interlock if value("interlock") else None,
+            self._relays(),
+            (
+                (COUNTERS, self.recorder.counters),
+                (
+                    [name if name.startswith("afe_") else "afe_" + name for name in TAKEN],
+                    self._afe.settings.taken,
+                ),
+            ),
         )
+        self.recorder.restore(self.battery)
+        self._check_commissioned()
+        self._link = None  # to the inverter, once it runs
         self._fast_path = FastPath(board, self.battery, value("step_period_ms"))
         self._modbus_door = Access(self.parameters)
         self._console_door = Access(self.parameters, trusted=True)
         self._reprogram = False
         self._running_s = 0
         self._save_in_s = 0  # until what a bus changed is written to flash; 0: nothing to write
-        self._services = [("slow path", self._slow_path), ("modbus", self._modbus)]
+        self._services = [
+            ("slow path", self._slow_path),
+            ("recorder", self._recorder),
+            ("modbus", self._modbus),
+        ]
         if value("inverter_profile"):
             self._services.append(("inverter", self._inverter))
         self._services.append(("console", self._console))
+
+    def _board_problems(self, values):
+        """Why this board can not guard a pack with these settings, in sentences."""
+        from afe import bq76952_layers
+
+        value = Proposed(self.parameters, values).value
+        refused = bq76952_layers.problems(self.parameters, values)
+        contactor = value("power_path") == _CONTACTOR
+        if contactor and not self._board.AFE_TRIPS_OPEN_CONTACTORS:
+            refused.append(
+                "'power_path' is contactor, but board '%s' has no wire from the measuring chip's "
+                "DCHG and DDSG pins to the coils: its own trips would open nothing"
+                % self._board.NAME
+            )
+        if contactor or value("predischarge"):
+            from bms import precharge
+
+            problem = precharge.problem(Proposed(self.parameters, values))
+            if problem:
+                refused.append(problem)
+        if value("current_sensor"):
+            from afe import ina228
+
+            refused += ina228.problems(self.parameters, values)
+        give_back("afe.bq76952_layers")  # until the next change
+        gc.collect()
+        return refused
+
+    def _driver(self):
+        value = self.parameters.value
+        chip = Bq76952(self._board.afe_bus(), self.parameters, crc=value("afe_crc") == 1)
+        if not value("current_sensor"):
+            return chip
+        from afe.ina228 import CurrentSensor, WithCurrentSensor
+
+        return WithCurrentSensor(chip, CurrentSensor(self._board.sensor_bus(), self.parameters))
+
+    def _power_path(self):
+        board = self._board
+        if self.parameters.value("power_path") != _CONTACTOR:
+            from bms.switch import FetPath
+
+            return FetPath(
+                self._afe, board.charge_off, board.discharge_off, self.parameters, self.faults
+            )
+        from bms.contactor_path import ContactorPath
+
+        return ContactorPath(
+            self._afe,
+            board.charge_off,
+            board.discharge_off,
+            board.contactors(),
+            self.parameters,
+            self.faults,
+        )
+
+    def _relays(self):
+        value = self.parameters.value
+        if not (value("alarm_relay") or value("heater") or value("fan")):
+            return None
+        from bms.outputs import Outputs
+
+        return Outputs(self._board.outputs(), self.parameters)
+
+    # What the console's commands ask for beside what they are handed.
+
+    @property
+    def events_log(self):
+        """The log, for `log`."""
+        return self.recorder.events_log
+
+    @property
+    def commission(self):
+        """Who keeps the record of a commissioned pack, for `commission`."""
+        return self
+
+    def record_saved(self):
+        """The saved record of the commissioned pack, or None."""
+        return self.recorder.commissioned()
+
+    def save(self, record):
+        """Keep a record, and let the gates close for that pack. Raises StateError."""
+        self.recorder.save_commissioned(record)
+        self._check_commissioned()
+
+    def _check_commissioned(self):
+        """No gate closes for a pack that nobody confirmed, or that was another one then."""
+        fits = Commissioning(self.parameters).fits(self.recorder.commissioned())
+        self.battery.condition("not_commissioned", self.configuration.loaded and not fits)
 
     def start_guarding(self):
         """Start the timer and the watchdog: from here on the fast path decides."""
@@ -174,12 +289,27 @@ class Application:
                 reported = True
                 print("the fast path failed, gates are off:")
                 sys.print_exception(self.battery.failure)
+            self._watch_link()
             self._save_when_quiet()
             self._running_s += 1
             if self._running_s % _COLLECT_PERIOD_S == 0:
                 gc.collect()
             self._fast_path.slow_alive()
             await asyncio.sleep_ms(_SLOW_PERIOD_MS)
+
+    def _watch_link(self):
+        """Armed once the inverter was heard: then its silence is what the settings make of it."""
+        value = self.parameters.value
+        silent = self._link is not None and self._link.keepalive_age_ms > 1000 * value(
+            "link_loss_s"
+        )
+        policy = value("link_loss_policy")
+        self.battery.condition("inverter_lost", silent and policy != _LINK_OPEN)
+        self.battery.condition("inverter_required", silent and policy == _LINK_OPEN)
+        self.battery.tighten(silent and policy == _LINK_TIGHTEN)
+
+    async def _recorder(self):
+        await self.recorder.run(self.battery)
 
     async def _modbus(self):
         value = self.parameters.value
@@ -208,6 +338,7 @@ class Application:
         link = InverterLink(
             can, profile, self.points, self.faults, board.ticks_ms, board.ticks_diff
         )
+        self._link = link
         await link.run()
 
     async def _console(self):
@@ -222,19 +353,31 @@ class Application:
             "Cellsteward %s on board '%s', MicroPython %d.%d.%d"
             % ((VERSION, self._board.NAME) + sys.implementation.version[:3]),
             self.changed,
-            self._board.reset,
+            self._restart,
             self._maintain,
+            self,
         )
         await console.run(port)
+
+    def _restart(self):
+        self.recorder.expect_reset()
+        self._board.reset()
 
     def _maintain(self):
         with open("/maintenance", "w"):
             pass  # boot.py looks for the file, not into it
-        self._board.reset()
+        self._restart()
 
     def _choice(self, name):
         index = self.parameters.index(name)
         return self.parameters.choices(index)[self.parameters.values[index]]
+
+
+def _points():
+    from bms.point_rows import ROWS
+
+    give_back("bms.point_rows")
+    return Points(ROWS)
 
 
 application = None

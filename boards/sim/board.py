@@ -13,11 +13,19 @@ discharge_off = simulation.discharge_off
 ticks_ms = simulation.clock.ticks_ms
 ticks_diff = simulation.clock.ticks_diff
 
+# The chip's DCHG and DDSG outputs are wired into the supply of the contactors' coils (law 5).
+AFE_TRIPS_OPEN_CONTACTORS = True
+
 
 def gates_off():
-    """Drive both off lines to "off"."""
+    """Drive both off lines to "off", release all coils, and let nothing heat unwatched."""
     charge_off(1)
     discharge_off(1)
+    coils = simulation.contactor_lines
+    coils.positive(0)
+    coils.negative(0)
+    coils.precharge(0)
+    simulation.world.outputs.heater(0)
 
 
 def maintenance_requested():
@@ -26,7 +34,7 @@ def maintenance_requested():
 
 
 def reset_cause():
-    """Why the processor started: "watchdog" or "power_on"."""
+    """Why the processor started: "watchdog", "soft" or "power_on"."""
     return simulation.reset_cause
 
 
@@ -39,6 +47,31 @@ def reset():
 def afe_bus():
     """I2C to the simulated measuring chip."""
     return simulation.world.i2c
+
+
+def sensor_bus():
+    """I2C to the simulated INA228: a bus of its own."""
+    return simulation.world.sensor_i2c
+
+
+def contactors():
+    """Lines to the coils and auxiliary contacts: see ContactorLines."""
+    return simulation.contactor_lines
+
+
+def interlock():
+    """1 while the loop of the emergency stop is closed."""
+    return 1 if simulation.world.interlock_closed else 0
+
+
+def outputs():
+    """Alarm relay, heater and fan: callables that take a level, 1 is on."""
+    return simulation.world.outputs
+
+
+def retained():
+    """Seven words of 32 bits that a watchdog or soft reset leaves alone, as on an RP2040."""
+    return memoryview(simulation.world.retained.words)
 
 
 def can_bus():

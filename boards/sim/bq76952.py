@@ -7,22 +7,26 @@ Goals: every trap that a driver must know is here, and time is cheap: the pack i
 within one advance(), so deadlines are computed, scans that nobody could tell apart are done once,
 and there is no loop over milliseconds. The world asks next_event_us() and splits its step there.
 
-Here: modes, FET control, alarms. Data memory, measurement, protections, host port (CRC, buffer)
-and sub-commands have files of their own, whose headers name what they assume. Assumed here, where
-the documents are silent:
+Here: modes, alarms, balancing. Data memory, measurement, protections, FETs, load detection, host
+port (CRC, buffer), sub-commands and saved state have files of their own, whose headers name what
+they assume. Assumed here, where the documents are silent:
 - CUV, COV and the current protections are comparators and go on when the scan is `frozen`.
 - Leaving CONFIG_UPDATE restarts the firmware: host force-off from FET_INIT_OFF, SLEEP_EN from
   Power Config and the alarm mask are taken anew; FET_EN and PF_EN stay; POR is cleared.
-- Host force-off and the FET-off pins win over body diode protection, which wins over protections.
 - An alarm bit whose cause stands is latched again after it was cleared.
 - SLEEP begins after Sleep Hysteresis Time below Sleep Current, without regard to a charger.
 - Host balancing lasts Cell Balance Interval (afe.md: "some seconds").
-Not modelled: PCHG and PDSG, autonomous balancing, permanent failure, OTP, security.
+- The supply holds through a short circuit (a board's diode and capacitor at BAT, or not): whoever
+  wants it to fail calls power_on_reset(), as often as it shall.
+Not modelled: PCHG, autonomous balancing, permanent failure, OTP, security.
 """
 
 from struct import pack_into
 
 from boards.sim import bq76952_memory as dm
+from boards.sim import bq76952_state
+from boards.sim.bq76952_gates import PIN_ACTIVE_LOW, PIN_SPECIAL, Gates
+from boards.sim.bq76952_load import LoadDetector
 from boards.sim.bq76952_measure import SENSORS, Measurement
 from boards.sim.bq76952_memory import DataMemory
 from boards.sim.bq76952_port import HostPort
@@ -30,30 +34,9 @@ from boards.sim.bq76952_protections import NEVER_US, Protections
 
 _PASSQ_HOLD_US = 250_000  # afe.md section 3: RESET_PASSQ is ignored that soon after a reset
 
-# Power Config and FET Options: SLUUBY2B GUID-20200911-BM0T-BGP0-DMEL-769020000077 and ...120.
+# Power Config: SLUUBY2B GUID-20200911-BM0T-BGP0-DMEL-769020000077.
 _POWER_SLEEP = 0x0100
-_SFET = 0x01
-_SLEEPCHG = 0x02
-_HOST_FET_EN = 0x04
-_FET_CTRL_EN = 0x08
-_FET_INIT_OFF = 0x20
 _CB_NO_CMD = 0x10
-
-# FET_CONTROL and Manufacturing Status, afe.md section 2.
-_DSG_OFF = 0x01
-_CHG_OFF = 0x04
-_ALL_OFF = 0x0F
-_FET_EN = 0x10
-_DSG_TEST = 0x04
-_CHG_TEST = 0x02
-
-# Pin configuration: the low two bits are the function, 2 being CFETOFF, DFETOFF or ALERT; the
-# upper six are OPT5..OPT0 (sibling page SLUUCG7 ...DMEL-769020000071). OPT5 = active low (SLUAAQ5
-# GUID-A4EB1C16). OPT4 of DFETOFF = both FETs: TI's example code sets 0x42 "to control BOTH CHG and
-# DSG FET".
-_PIN_SPECIAL = 2
-_PIN_ACTIVE_LOW = 0x80
-_PIN_BOTH_OFF = 0x40
 
 # AlarmStatus (SLUUBY2B GUID-20200911-BM0T-BGP1-DCBF-769020000019).
 _SSBC = 0x8000
@@ -73,27 +56,29 @@ _SS = 0x0800
 _SLEEP = 0x8000
 _CHG_ON = 0x01
 _DSG_ON = 0x04
+_PDSG_ON = 0x08
+_DCHG_PIN = 0x10  # asserted while CHG is off (TI FAQ, E2E 1237508)
+_DDSG_PIN = 0x20
 _ALRT_PIN = 0x40
-
-
-def _asserted(config, level):
-    """True if a FET-off pin with this configuration is asserted by this level."""
-    return config & 3 == _PIN_SPECIAL and bool(level) != bool(config & _PIN_ACTIVE_LOW)
 
 
 class Bq76952:
     """`pack` has cell_v (V, lowest first), current_a (charging positive), cell_temperature_c (of
-    three), board_temperature_c, bus_v, shunt_ohm; and, if it likes, stack_v (else the cells' sum).
+    three), board_temperature_c, bus_v, shunt_ohm; and, if it likes, stack_v (else the cells' sum)
+    and load_present (something hangs on the bus; else nothing does).
 
     Less than 16 cells: the top one is on input 16, the others from input 1 on, the inputs between
     are shorted; VCell Mode must say so (13 cells: 0x8FFF). `inputs` is each cell's input, from 0.
 
     In: cfetoff, dfetoff (levels 0 or 1). They act at the next advance or transaction, in the same
     instant of virtual time, or at once by pins_changed().
-    Out: charge_on, discharge_on; balancing_inputs, a bit mask of the 16 inputs;
-    gate_listener(time_us, charge_on, discharge_on) is called at each change.
+    Out: charge_on, discharge_on, predischarge_on (through the resistor); balancing_inputs, a bit
+    mask of the 16 inputs as commanded and read back, bleeding_inputs() of those that do;
+    gate_listener(time_us, charge_on, discharge_on) is called at each change of these two.
     Faults: protections_off; frozen (the scan stands still); thermistor_faults (TS1, TS2, TS3, HDQ:
-    None, "open", "short", "frozen"); open_wires (a set of k: the wire between cells k and k + 1).
+    None, "open", "short", "frozen"); open_wires (a set of k: the wire between cells k and k + 1);
+    stuck_balance (a set of inputs, from 0, whose switch never turns on. The chip shows no sign of
+    it: it pauses balancing to measure, and reads back its command. Only the cell's charge tells).
     """
 
     address = 0x08
@@ -109,17 +94,24 @@ class Bq76952:
         self.dfetoff = 0
         self.charge_on = False
         self.discharge_on = False
+        self.predischarge_on = False
         self.balancing_inputs = 0
         self.gate_listener = None
         self.protections_off = False
         self.frozen = False
         self.thermistor_faults = [None] * SENSORS
         self.open_wires = set()
+        self.stuck_balance = set()
+        self.sleeping = False
+        self._balancing_since_us = 0
+        self._rare_due_us = NEVER_US  # of predischarge, load detection and balancing
         self._stale = True  # the status registers
         self.memory = DataMemory()
         self.meter = Measurement(self)
         self.inputs = self.meter.inputs
         self.protections = Protections()
+        self.gates = Gates(self)
+        self.load = LoadDetector(self)
         self.port = HostPort(self, crc)
         self.power_on_reset()
 
@@ -130,14 +122,15 @@ class Bq76952:
         due_us = self._next_due_us()
         while due_us <= end_us:
             self.time_us = max(self.time_us, due_us)
+            if self._rare_due_us <= due_us:
+                self._measure()  # what these will look at
             self._fire()
             self._react()
             due_us = self._next_due_us()
         self.time_us = end_us
         if self._stale or self.protections.changed:
             self._publish()
-        if not self.config_update:
-            self._latch_alarms(self._alarms_raw | self.meter.run(elapsed_us, end_us))
+        self._measure()
 
     def next_event_us(self):
         """Time until the chip itself may change a gate or the balancing, if the pack stays.
@@ -149,7 +142,7 @@ class Bq76952:
 
     def pins_changed(self):
         """React to cfetoff and dfetoff now."""
-        self._decide_gates()
+        self._set_gates()
         self._publish()
 
     def read(self, register, buf):
@@ -181,6 +174,7 @@ class Bq76952:
         """Stop measuring and guarding, gates off."""
         self.config_update = True
         self.balance(0)
+        self.load.stop()
         self.protections.clear(self.time_us)
 
     def leave_config_update(self):
@@ -189,11 +183,6 @@ class Bq76952:
             self.config_update = False
             self.por = False
             self._restart()
-
-    def force_fets_off(self, bits):
-        """Set the host's force-off bits (layout of FET_CONTROL); ignored without HOST_FET_EN."""
-        if self._fet_options & _HOST_FET_EN:
-            self.host_off = bits
 
     def balance(self, inputs):
         """Start (or refresh, or with 0 stop) host-controlled balancing on these inputs."""
@@ -204,6 +193,20 @@ class Bq76952:
         self.balancing_inputs = inputs
         interval_us = self.memory.u8(dm.CB_INTERVAL) * 1_000_000
         self._balancing_until_us = self.time_us + interval_us if inputs else NEVER_US
+
+    def says_both_on(self):
+        """Whether DCHG and DDSG are driven high, with pull-downs, while both gates are on."""
+        for config in (self._dchg_config, self._ddsg_config):
+            if config & 3 != PIN_SPECIAL or not config & PIN_ACTIVE_LOW:
+                return False
+        return self.charge_on and self.discharge_on
+
+    def bleeding_inputs(self):
+        """Bit mask of the inputs whose balancing switch conducts."""
+        inputs = self.balancing_inputs
+        for i in self.stuck_balance:
+            inputs &= ~(1 << i)
+        return inputs
 
     def balancing_seconds(self):
         """For how long balancing has been on."""
@@ -216,17 +219,24 @@ class Bq76952:
         if self.time_us - self._reset_us >= _PASSQ_HOLD_US:
             self.meter.seed_charge()
 
+    def save(self):
+        """The whole state, faults included, as a dict that JSON can hold."""
+        return bq76952_state.save(self)
+
+    def restore(self, saved):
+        """Go on from what save() gave, time beginning at 0; gate_listener is not called."""
+        bq76952_state.restore(self, saved)
+
     def _restart(self):
         """Take the settings and begin to measure and guard."""
         memory = self.memory
         self.protections.configure(memory, self.time_us)
         self.meter.restart(memory, self.time_us)
-        self._fet_options = memory.u8(dm.FET_OPTIONS)
-        self.host_off = _ALL_OFF if self._fet_options & _FET_INIT_OFF else 0
-        self._body_diode_ma = memory.i16(dm.BODY_DIODE_THRESHOLD)
-        self._cfetoff_config = memory.u8(dm.CFETOFF_PIN)
-        self._dfetoff_config = memory.u8(dm.DFETOFF_PIN)
-        self._drives_alert = memory.u8(dm.ALERT_PIN) & 3 == _PIN_SPECIAL
+        self.gates.restart(memory)
+        self.load.restart(memory)
+        self._dchg_config = memory.u8(dm.DCHG_PIN)
+        self._ddsg_config = memory.u8(dm.DDSG_PIN)
+        self._drives_alert = memory.u8(dm.ALERT_PIN) & 3 == PIN_SPECIAL
         self._alert_masks = [memory.u8(dm.SF_ALERT_MASK_A + i) for i in range(3)]
         self.port.alarm_status = 0
         self.port.alarm_enable = memory.u16(dm.DEFAULT_ALARM_MASK)
@@ -234,14 +244,21 @@ class Bq76952:
         self._sleep_ma = memory.i16(dm.SLEEP_CURRENT)
         self._sleep_delay_us = memory.u8(dm.SLEEP_HYSTERESIS_TIME) * 1_000_000
         self._sleep_due_us = NEVER_US
-        self._sleeping = False
+        self.sleeping = False
         self.balancing_inputs = 0
         self._balancing_until_us = NEVER_US
+
+    def _measure(self):
+        """Let the scans happen up to now."""
+        if not self.config_update:
+            self._latch_alarms(self._alarms_raw | self.meter.run(self.time_us))
+            if self.protections.changed:  # the scan found the load removed
+                self.pins_changed()
 
     def _next_due_us(self):
         if self.config_update:
             return self.port.busy_until_us
-        due_us = min(self.port.busy_until_us, self._sleep_due_us, self._balancing_until_us)
+        due_us = min(self.port.busy_until_us, self._sleep_due_us, self._rare_due_us)
         if not self.protections_off:
             due_us = min(due_us, self.protections.next_us())
         if self.open_wires or self.meter.drifted_wires:
@@ -260,10 +277,12 @@ class Bq76952:
             self.protections.fire(now_us)
         if self._sleep_due_us <= now_us:
             self._sleep_due_us = NEVER_US
-            self._sleeping = True
+            self.sleeping = True
             self.meter.set_period(self.memory.u8(dm.VOLTAGE_TIME) * 1_000_000, now_us)
         if self._balancing_until_us <= now_us:
             self.balance(0)
+        self.gates.look(now_us)
+        self.load.switch(now_us)
         if self.open_wires or self.meter.drifted_wires:
             self.meter.check_wires(now_us)
 
@@ -274,19 +293,14 @@ class Bq76952:
             if not self.protections_off:
                 self.protections.evaluate(self.meter.signals, self.time_us)
             self._watch_sleep()
-        if self._gates_may_change():
-            self._decide_gates()
+        if self._stale or self.protections.changed or self.gates.may_change():
+            self._set_gates()
 
-    def _gates_may_change(self):
-        """False where _decide_gates() would decide as it did last."""
-        return (
-            self._stale
-            or self.protections.changed
-            or self._diode_watch
-            or self.cfetoff != self._seen_cfetoff
-            or self.dfetoff != self._seen_dfetoff
-            or self.protections_off != self._seen_off
-        )
+    def _set_gates(self):
+        if self.gates.decide():
+            self._stale = True
+        self.load.watch()
+        self._rare_due_us = min(self.gates.due_us, self.load.due_us, self._balancing_until_us)
 
     def _hear(self):
         """The host communicated. Only a watchdog that had tripped changes anything visible."""
@@ -298,48 +312,13 @@ class Bq76952:
     def _watch_sleep(self):
         if not self.sleep_enabled or abs(self.meter.current_ma) >= self._sleep_ma:
             self._sleep_due_us = NEVER_US
-            if self._sleeping:
-                self._sleeping = False
+            if self.sleeping:
+                self.sleeping = False
                 self.meter.set_period(0, self.time_us)
                 self.port.alarm_status |= _WAKE & self.port.alarm_enable
                 self._stale = True
-        elif not self._sleeping and self._sleep_due_us == NEVER_US:
+        elif not self.sleeping and self._sleep_due_us == NEVER_US:
             self._sleep_due_us = self.time_us + self._sleep_delay_us
-
-    def _decide_gates(self):
-        options = self._fet_options
-        charge = discharge = self._diode_watch = False
-        if not self.config_update and options & _FET_CTRL_EN:
-            dfetoff = _asserted(self._dfetoff_config, self.dfetoff)
-            charge_off = self.host_off & _CHG_OFF or _asserted(self._cfetoff_config, self.cfetoff)
-            if dfetoff and self._dfetoff_config & _PIN_BOTH_OFF:
-                charge_off = True
-            if self._sleeping and not options & _SLEEPCHG:
-                charge_off = True
-            discharge_off = self.host_off & _DSG_OFF or dfetoff
-            charge = not charge_off and self.mfg_status & (_FET_EN | _CHG_TEST)
-            discharge = not discharge_off and self.mfg_status & (_FET_EN | _DSG_TEST)
-            if not self.protections_off:
-                charge = charge and not self.protections.blocks_charge
-                discharge = discharge and not self.protections.blocks_discharge
-            if options & _SFET and bool(charge) != bool(discharge):
-                # Body diode protection: the FET that is off carries the other's current.
-                self._diode_watch = True
-                if charge:
-                    discharge = not discharge_off and self.meter.current_ma > self._body_diode_ma
-                else:
-                    charge = not charge_off and self.meter.current_ma < -self._body_diode_ma
-        charge = bool(charge)
-        discharge = bool(discharge)
-        self._seen_cfetoff = self.cfetoff
-        self._seen_dfetoff = self.dfetoff
-        self._seen_off = self.protections_off
-        if charge != self.charge_on or discharge != self.discharge_on:
-            self._stale = True
-            self.charge_on = charge
-            self.discharge_on = discharge
-            if self.gate_listener is not None:
-                self.gate_listener(self.time_us, charge, discharge)
 
     def _publish(self):
         """Bring the status registers up to date."""
@@ -366,9 +345,16 @@ class Bq76952:
             fets |= _DSG_ON
         else:
             raw |= _XDSG
+        if self._dchg_config & 3 == PIN_SPECIAL and not self.charge_on:
+            fets |= _DCHG_PIN
+        if self._ddsg_config & 3 == PIN_SPECIAL and not self.discharge_on:
+            fets |= _DDSG_PIN
+        if self.predischarge_on:
+            fets |= _PDSG_ON
         if self.balancing_inputs:
             raw |= _CB
         self._alarms_raw = raw
+        registers[0x00] = self.load.control_status
         registers[0x7F] = fets
         pack_into("<H", registers, 0x12, self._battery_status())
         pack_into("<H", registers, 0x64, raw)
@@ -385,7 +371,7 @@ class Bq76952:
             battery |= _SLEEP_EN
         if self.por:
             battery |= _POR
-        if self._sleeping:
+        if self.sleeping:
             battery |= _SLEEP
         return battery
 

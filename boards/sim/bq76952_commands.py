@@ -3,26 +3,20 @@
 A function gets the chip and returns the answer for the transfer buffer, or None. Times are the
 typical ones of afe.md section 1 (SLUAA11B); what it does not give takes TYPICAL_US.
 
-PTO_RECOVER and the load-detect commands do nothing here, as on a chip where PTO and recovery by
-load detection are off (they can not be enabled in this model). What would need a model of its own
-raises NotImplementedError instead of passing silently; unknown codes are ignored.
+PTO_RECOVER does nothing here, as on a chip where PTO is off (it can not be enabled in this model).
+CB_ACTIVE_CELLS reads back the command, CBSTATUS1 the time since: of a balancing switch that never
+turns on the chip knows nothing. What would need a model of its own raises NotImplementedError
+instead of passing silently; unknown codes are ignored.
 """
 
 from struct import pack, pack_into
 
+from boards.sim import bq76952_gates as fets
 from boards.sim.bq76952_protections import OCDL, SCDL
 
 TYPICAL_US = 200  # afe.md section 1: a wait that works in the field
 
-_DSG_OFF = 0x01
-_PDSG_OFF = 0x02
-_CHG_OFF = 0x04
-_PCHG_OFF = 0x08
-_ALL_OFF = 0x0F
-_FET_EN = 0x10
 _PF_EN = 0x40
-_CHG_TEST = 0x02
-_DSG_TEST = 0x04
 
 
 def _device_number(chip):
@@ -109,7 +103,7 @@ def _toggle(bit):
 
 def _toggle_in_test_mode(bit):
     def toggle(chip):
-        if not chip.mfg_status & _FET_EN:
+        if not chip.mfg_status & fets.FET_EN:
             chip.mfg_status ^= bit
 
     return toggle
@@ -117,13 +111,13 @@ def _toggle_in_test_mode(bit):
 
 def _force_off(bits):
     def force(chip):
-        chip.force_fets_off(chip.host_off | bits)
+        chip.gates.force_off(chip.gates.host_off | bits)
 
     return force
 
 
 def _all_fets_on(chip):
-    chip.force_fets_off(0)
+    chip.gates.force_off(0)
 
 
 def _sleep_enable(chip):
@@ -149,12 +143,23 @@ def _recover_latch(bit):
     return recover
 
 
+def _load_detect(source_on):
+    def switch(chip):
+        chip.load.command(source_on)
+
+    return switch
+
+
+def _load_detect_restart(chip):
+    chip.load.retry()
+
+
 def _nothing(chip):
     return None
 
 
 def _write_fet_control(chip, data):
-    chip.force_fets_off(data[0] & _ALL_OFF)
+    chip.gates.force_off(data[0] & fets.ALL_OFF)
 
 
 def _write_active_cells(chip, data):
@@ -170,9 +175,10 @@ COMMANDS = {
     0x0005: (TYPICAL_US, _signature),
     0x0009: (TYPICAL_US, _signature),
     0x0012: (TYPICAL_US, _reset),
-    0x001F: (TYPICAL_US, _toggle_in_test_mode(_CHG_TEST)),
-    0x0020: (TYPICAL_US, _toggle_in_test_mode(_DSG_TEST)),
-    0x0022: (TYPICAL_US, _toggle(_FET_EN)),
+    0x001C: (TYPICAL_US, _toggle_in_test_mode(fets.PDSG_TEST)),
+    0x001F: (TYPICAL_US, _toggle_in_test_mode(fets.CHG_TEST)),
+    0x0020: (TYPICAL_US, _toggle_in_test_mode(fets.DSG_TEST)),
+    0x0022: (TYPICAL_US, _toggle(fets.FET_EN)),
     0x0024: (TYPICAL_US, _toggle(_PF_EN)),
     0x0057: (TYPICAL_US, _mfg_status),
     0x0075: (TYPICAL_US, _dastatus5),
@@ -183,30 +189,29 @@ COMMANDS = {
     0x008A: (TYPICAL_US, _nothing),
     0x0090: (2000, _set_cfgupdate),
     0x0092: (1000, _exit_cfgupdate),
-    0x0093: (TYPICAL_US, _force_off(_DSG_OFF | _PDSG_OFF)),
-    0x0094: (TYPICAL_US, _force_off(_CHG_OFF | _PCHG_OFF)),
-    0x0095: (TYPICAL_US, _force_off(_ALL_OFF)),
+    0x0093: (TYPICAL_US, _force_off(fets.DSG_OFF | fets.PDSG_OFF)),
+    0x0094: (TYPICAL_US, _force_off(fets.CHG_OFF | fets.PCHG_OFF)),
+    0x0095: (TYPICAL_US, _force_off(fets.ALL_OFF)),
     0x0096: (TYPICAL_US, _all_fets_on),
     0x0097: (TYPICAL_US, _nothing),
     0x0099: (TYPICAL_US, _sleep_enable),
     0x009A: (TYPICAL_US, _sleep_disable),
     0x009B: (TYPICAL_US, _recover_latch(OCDL)),
     0x009C: (TYPICAL_US, _recover_latch(SCDL)),
-    0x009D: (TYPICAL_US, _nothing),
-    0x009E: (TYPICAL_US, _nothing),
-    0x009F: (TYPICAL_US, _nothing),
+    0x009D: (TYPICAL_US, _load_detect_restart),
+    0x009E: (TYPICAL_US, _load_detect(True)),
+    0x009F: (TYPICAL_US, _load_detect(False)),
 }
 
 # Sub-commands that take data (afe.md section 1): they act when the length is written.
 DATA_COMMANDS = {0x0097: _write_fet_control, 0x0083: _write_active_cells}
 
-# Deep sleep, shutdown, PDSG and PCHG tests, fuse, sealing, keys, saved PF, MANU_DATA, raw counts,
+# Deep sleep, shutdown, PCHG test, fuse, sealing, keys, saved PF, MANU_DATA, raw counts,
 # snapshots, CB_SET_LVL, CBSTATUS2 and 3, REG12, OTP, PF_FORCE, other buses, calibration.
 UNMODELLED = (
     0x000E,
     0x000F,
     0x0010,
-    0x001C,
     0x001D,
     0x001E,
     0x0030,

@@ -7,6 +7,7 @@ spreads them over three loops); current every 3 ms.
 
 What the documents leave open, and what is assumed here:
 - An open thermistor reads 0 K, a shorted one 500 K; a sensor pin that is not configured reads 0.
+- A thermistor's reading is off by one count, up or down, in one of four full scans.
 - An open sense wire drifts at the next open-wire check: the cell below it reads 0.2 V, the one
   above it takes the rest (afe.md section 7: CUV on one, COV on the next).
 Not modelled: calibration of voltages, deadband, interconnects, the polynomial of a thermistor (a
@@ -18,6 +19,7 @@ from struct import pack_into
 from boards.sim import bq76952_memory as dm
 from boards.sim import bq76952_protections as guard
 from boards.sim.bq76952_protections import ABSENT, NEVER_US
+from boards.sim.lcg import Lcg
 
 INPUTS = 16
 ADSCAN = 0x0002  # AlarmStatus bits that a loop pulses
@@ -36,6 +38,7 @@ _CC_LSB_UV = 7.5684
 _CAPACITY_GAIN_RATIO = 298261.6178
 _RAW_CURRENT_LSB_V = 29.56e-9  # SLUUBY2B GUID-36C8D090
 _USER_MA = (0.1, 1, 10, 100)  # DA Configuration, low two bits
+_NOISE_SEED = 76952  # any: the same readings in each run
 _PASSED_SEED = 0x7FFFFFFF  # afe.md section 3: half a userAh, in 2**-32
 
 _OPEN_SENSOR_DK = 0
@@ -60,6 +63,7 @@ def _saturated(value):
 class Measurement:
     """signals: see bq76952_protections. current_ma: as measured now, with the gain configured.
 
+    stack_v, load_v: the stack and the LD pin as last measured, load_v ABSENT before.
     cell_mv: the 16 inputs, from the last loop. measured_inputs: those that VCell Mode names.
     """
 
@@ -72,6 +76,7 @@ class Measurement:
         self.signals = [0.0] * guard.SIGNALS
         self.current_ma = 0.0
         self.wire_check_due_us = NEVER_US
+        self.noise = Lcg(_NOISE_SEED)
         self._charge_uas = 0
         self._charge_rest = 0  # uA * us below one uA * s
         self._charge_since_us = 0
@@ -107,6 +112,9 @@ class Measurement:
         self.set_period(0, now_us)
         self._next_cc2_us = now_us + _CC2_US
         self._loops = 0
+        self.stack_v = 0.0
+        self.load_v = ABSENT
+        self._run_us = now_us  # up to where all is measured
         self.cell_mv = [0] * INPUTS
         self._sensor_dk = [_OPEN_SENSOR_DK] * SENSORS
         for signal in range(guard.CELL_HOT_C, guard.FET_HOT_C + 1):
@@ -147,15 +155,16 @@ class Measurement:
                 and pack.bus_v > self._stack_v() - self._occ_release_v
             )
 
-    def run(self, elapsed_us, now_us):
+    def run(self, now_us):
         """Measure for what has passed up to now_us. Returns the AlarmStatus bits pulsed."""
         chip = self._chip
-        shunt_v = chip.pack.current_a * chip.pack.shunt_ohm
-        passed = int(shunt_v * self._passed_ua_per_v) * elapsed_us + self._charge_rest
+        passed = chip.pack.current_a * chip.pack.shunt_ohm * self._passed_ua_per_v
+        passed = int(passed) * (now_us - self._run_us) + self._charge_rest
+        self._run_us = now_us
         self._charge_uas += passed // 1_000_000
         self._charge_rest = passed % 1_000_000
         if now_us >= self._next_cc2_us and not chip.frozen:
-            self._next_cc2_us = now_us - now_us % _CC2_US + _CC2_US
+            self._next_cc2_us += (1 + (now_us - self._next_cc2_us) // _CC2_US) * _CC2_US
             pack_into("<h", chip.port.registers, 0x3A, self.user_current())
         if now_us < self._next_loop_us:
             return 0
@@ -232,18 +241,26 @@ class Measurement:
     def _take_others(self):
         pack = self._chip.pack
         registers = self._chip.port.registers
+        load = self._chip.load
+        stack_v = self.stack_v = self._stack_v()
+        load_v = self.load_v = load.pin_v(pack.bus_v, stack_v)
+        registers[0x00] = load.control_status
         bus = _saturated(1000 * pack.bus_v / self._user_mv)
-        stack = _saturated(1000 * self._stack_v() / self._user_mv)
-        pack_into("<hhh", registers, 0x34, stack, bus, bus)
-        die_c = pack.board_temperature_c
+        stack = _saturated(1000 * stack_v / self._user_mv)
+        pin = bus if load_v == pack.bus_v else _saturated(1000 * load_v / self._user_mv)
+        pack_into("<hhh", registers, 0x34, stack, bus, pin)
+        die_c = pack.board_temperature_c + getattr(pack, "die_extra_c", 0.0)
         pack_into("<H", registers, 0x68, int(10 * die_c + _ZERO_C_DK + 0.5))
         signals = self.signals
         signals[guard.DIE_HOT_C] = die_c
         signals[guard.DIE_COLD_C] = -die_c
         signals[guard.CELL_HOT_C] = signals[guard.CELL_COLD_C] = ABSENT
         signals[guard.FET_HOT_C] = ABSENT
+        jitter = int(self.noise.uniform(0, 2 * SENSORS))  # which sensor, and up or down
         for i in self._sensors:
             reading_dk = self._sensor_reading_dk(i)
+            if i == jitter >> 1 and self._chip.thermistor_faults[i] is None:
+                reading_dk += 1 if jitter & 1 else -1
             self._sensor_dk[i] = reading_dk
             pack_into("<H", registers, _SENSOR_REGISTERS[i], reading_dk)
             celsius = (reading_dk - _ZERO_C_DK) / 10

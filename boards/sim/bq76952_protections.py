@@ -13,9 +13,10 @@ What the documents leave open, and what is assumed here:
   path is mask A of 0x98 or 0x18 for CHG (same page), and of 0xE4 or 0x80 for DSG (unverified).
 - A latch trips when its counter reaches the limit, so a limit of 0 or 1 means at the first event.
   The protection behind it recovers on its own; the latch stays. OCDL_RECOVER and SCDL_RECOVER
-  clear latch and counter. COVL recovers when COV would, after its own time, once the counter has
-  decayed below the limit.
-- Recovery of latches by current or load detection, OCD3 and PTO are not modelled: enabling one
+  clear latch and counter, and so do recoveries by charge current (Protection Configuration,
+  SLUUCG7 GUID-20201218-BM0T-BGP0-DMEL-769020000077) and by load detection (bq76952_load.py). COVL
+  recovers when COV would, after its own time, once the counter has decayed below the limit.
+- OCD3 and PTO are not modelled (the sign of OCD3's threshold could not be verified): enabling one
   raises, so that no test takes for present what is not.
 """
 
@@ -49,7 +50,6 @@ _FAST_CHARGE_MASKS = (0x98, 0x18)
 _FAST_DISCHARGE_MASKS = (0xE4, 0x80)
 _HWDF = 0x02
 _UNMODELLED_C = 0x84  # OCD3, PTO
-_UNMODELLED_RECOVERY = 0x0600  # Protection Configuration: OCDL and SCDL by current (unverified)
 COVL = 4  # bits of register C
 OCDL = 5
 SCDL = 6
@@ -82,6 +82,9 @@ _LATCHES = (
     (OCDL, (3, 4), dm.OCDL_LATCH_LIMIT),
     (SCDL, (5,), dm.SCDL_LATCH_LIMIT),
 )
+# Bit of Protection Configuration, index in _LATCHES. Recovery time in s and threshold in mA lie
+# behind the latch's limit and decay.
+_BY_CURRENT = ((0x0200, 1), (0x0400, 2))
 
 
 def _limits(memory):
@@ -178,6 +181,7 @@ class Protections:
         self._latch_us = [0] * len(_LATCHES)  # when the counter last changed
         self._latch_limits = ()  # (limit, decay in us) of each latch, None if it is off
         self._covl_recovery_us = 0
+        self._by_current = []  # (latch, threshold in mA, recovery time in us)
         self._quiet_below = ()
         self._busy = False  # some alert or status is set
         self.changed = True
@@ -189,8 +193,6 @@ class Protections:
             raise NotImplementedError(
                 f"Enabled Protections C 0x{enabled[2]:02X}: OCD3 and PTO are not simulated"
             )
-        if enabled[2] and memory.u16(dm.PROTECTION_CONFIG) & _UNMODELLED_RECOVERY:
-            raise NotImplementedError("recovery of latches by current is not simulated")
         rows = []
         for i in range(len(_ROWS)):
             if enabled[_ROWS[i][0]] >> _ROWS[i][1] & 1:
@@ -215,6 +217,11 @@ class Protections:
             for bit, _, address in _LATCHES
         ]
         self._covl_recovery_us = memory.u8(dm.COVL_LATCH_LIMIT + 2) * 1_000_000
+        self._by_current = [
+            (k, memory.i16(_LATCHES[k][2] + 3), memory.u8(_LATCHES[k][2] + 2) * 1_000_000)
+            for mask, k in _BY_CURRENT
+            if memory.u16(dm.PROTECTION_CONFIG) & mask
+        ]
         self.clear(now_us)
 
     def clear(self, now_us):
@@ -226,6 +233,7 @@ class Protections:
             self._acting[i] = False
         for k in range(len(_LATCHES)):
             self._latch_counts[k] = 0
+            self._latch_us[k] = now_us
         self._busy = False
         self.changed = True
         self._heard_us = now_us
@@ -238,7 +246,7 @@ class Protections:
             self._release(_HOST_WATCHDOG)
 
     def recover_latch(self, bit):
-        """OCDL_RECOVER or SCDL_RECOVER."""
+        """Clear OCDL or SCDL, and its counter."""
         for k in range(len(_LATCHES)):
             if _LATCHES[k][0] == bit:
                 self._latch_counts[k] = 0
@@ -270,6 +278,10 @@ class Protections:
         if self.status[2] >> COVL & 1:
             recovers = signals[CELL_HIGH_MV] <= self._limits[_COV_ROW][1]
             self._watch_recovery(_COVL_PLACE, recovers, now_us + self._covl_recovery_us)
+        for k, threshold_ma, time_us in self._by_current:
+            if self.status[2] >> _LATCHES[k][0] & 1:
+                recovers = -signals[DISCHARGE_MA] >= threshold_ma
+                self._watch_recovery(_COVL_PLACE + k, recovers, now_us + time_us)
 
     def next_us(self):
         """Time of the next deadline, NEVER_US if there is none."""
@@ -300,6 +312,9 @@ class Protections:
             self._recover_us[_COVL_PLACE] = NEVER_US
             if self._decayed_count(0, now_us) < max(1, self._latch_limits[0][0]):
                 self._release(_COVL_PLACE)
+        for k, _, _ in self._by_current:
+            if self._recover_us[_COVL_PLACE + k] <= now_us:
+                self.recover_latch(_LATCHES[k][0])
         for i in range(len(self._act_us)):
             if self._act_us[i] <= now_us:
                 self._act_us[i] = NEVER_US

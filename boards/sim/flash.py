@@ -1,7 +1,8 @@
 """The simulated board's flash: littlefs on a block device that lives in a file of the host.
 
 Every block write goes through to the file, so that a run that ends anywhere leaves what a board
-would find after a power cut.
+would find after a power cut. What a sector erase or a page costs, and whether it fails, is for
+`outside` to say.
 """
 
 import os
@@ -17,9 +18,14 @@ _ERASE = 6
 
 
 class Flash:
-    """A block device (MicroPython's extended interface) over a file; made if it is missing."""
+    """A block device (MicroPython's extended interface) over a file; made if it is missing.
+
+    outside: None, or whose `flash_erases()` and `flash_programs(size)` are called before it
+    happens, and may raise OSError.
+    """
 
     def __init__(self, path):
+        self.outside = None
         self.fresh = not _is_file(path)
         if self.fresh:
             with open(path, "wb") as image:
@@ -35,6 +41,8 @@ class Flash:
 
     def writeblocks(self, block, buffer, offset=0):
         """Write part of a block, or several."""
+        if self.outside:
+            self.outside.flash_programs(len(buffer))
         self._image.seek(block * _BLOCK + offset)
         self._image.write(buffer)
         self._image.flush()
@@ -45,6 +53,8 @@ class Flash:
             return _BLOCKS
         if operation == _BLOCK_SIZE:
             return _BLOCK
+        if operation == _ERASE and self.outside:
+            self.outside.flash_erases()
         return 0
 
 
@@ -52,7 +62,7 @@ def mount(path, repository):
     """Make the file system a board has: littlefs at the root, the application in /slot_a.
 
     The application is the checkout's own `firmware` folder, unmodified; the host's files are
-    under /host. Returns True if the flash was new.
+    under /host. Returns the flash.
     """
     flash = Flash(path)
     if flash.fresh:
@@ -68,7 +78,7 @@ def mount(path, repository):
     vfs.mount(vfs.VfsPosix(repository + "/boards/sim"), "/boards/sim")
     vfs.mount(host, "/host")
     os.chdir("/")
-    return flash.fresh
+    return flash
 
 
 def _is_file(path):

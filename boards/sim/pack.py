@@ -9,7 +9,8 @@ the cell's present segment, folded into `a + b * charge`, and found anew only wh
 leaves its segment. Heat and hysteresis move once per simulated second.
 Limits: no balancing, no self-discharge, no ageing, polarization of one time constant, a cell
 group's temperature without gradients. The charge/discharge FET pair sits here too, because it
-decides which current really flows.
+decides which current really flows; contactors, and capacitors behind the switches, are in
+dc_bus.py, which then says by `carry` what flows.
 """
 
 from math import exp
@@ -42,6 +43,7 @@ _COOLING_S = 4 * 3600.0  # a closed pack follows the room within hours
 _FORCED_S = 10.0  # a heater pad or a draught on one group of cells: quick enough to watch
 _FET_K_PER_A2 = 0.0015  # 15 K warmer at 100 A
 _FET_TAU_S = 60.0
+_HEATER_W = 200.0  # a pad under a household pack
 _FET_LIMIT_C = 250.0  # beyond it nothing is left to heat
 _DIODE_V = 0.7
 _DIODE_K_PER_A = 0.5  # a body diode burns 0.7 W per ampere instead of milliwatts
@@ -54,7 +56,7 @@ _SAVED = (
     "capacity_ah", "charge_as", "current_a", "bus_v", "board_temperature_c", "hysteresis",
     "short_ohm", "stack_offset_v", "charge_welded", "discharge_welded", "cell_temperature_c",
     "_start_soc", "_per_as", "_ratio", "_target_c", "_forced", "_rc_a", "_slow_us", "_slow_as",
-    "_heat_a2s",
+    "_heat_a2s", "_board_target_c", "die_extra_c",
 )  # fmt: skip
 
 
@@ -63,8 +65,10 @@ class Pack:
 
     cell_v: V, lowest cell first; stack_v: what the chip's stack input sees, V;
     current_a: through the shunt, charging positive; cell_temperature_c: three; bus_v: behind
-    the gates, V; board_temperature_c: at the FETs; shunt_ohm.
+    the gates, V; board_temperature_c: at the FETs; die_extra_c: how much warmer the measuring
+    chip's own die is; shunt_ohm; load_present: a load or a short stands at the terminals.
     charger_v: where the charger outside stands when no current flows.
+    total_v: all cells, V. heater_on: the heater's pad warms the cells.
     Causes of faults: short_ohm (0: none), stack_offset_v (a bad contact of the stack's lead),
     charge_welded, discharge_welded, and the methods below.
     """
@@ -77,13 +81,16 @@ class Pack:
         self.shunt_ohm = 500e-6  # default of the parameter shunt_microohm
         self.charge_as = 0.0  # charge that went in since the start, ampere-seconds
         self.current_a = 0.0
+        self.demand_a = 0.0  # what the outside asked for last
         self.board_temperature_c = ambient_c
+        self.die_extra_c = 0.0
         self.ambient_c = ambient_c
         self.hysteresis = 0.0  # -1: came by discharging, 1: came by charging
         self.short_ohm = 0.0
         self.stack_offset_v = 0.0
         self.charge_welded = False
         self.discharge_welded = False
+        self.heater_on = False
         self.charger_v = _CHARGER_CELL_V * cells
         self.cell_temperature_c = [ambient_c] * _GROUPS
         self.cell_v = [0.0] * cells
@@ -93,6 +100,7 @@ class Pack:
         self._ratio = [draw(0.9, 1.1) for _ in range(cells)]  # of the pack's usual resistance
         self._target_c = [ambient_c] * _GROUPS
         self._forced = [False] * _GROUPS
+        self._board_target_c = None  # what heats the switches from outside
         self._rc_a = 0.0  # current that the polarization has caught up with
         self._slow_us = 0
         self._slow_as = 0.0  # charge_as at the last slow update
@@ -106,7 +114,7 @@ class Pack:
         self.bus_v = 0.0
         self._warm()
         self.refresh()
-        self.bus_v = self._total_v
+        self.bus_v = self.total_v
 
     def advance(self, elapsed_us, demand_a, charge_on, discharge_on):
         """Let time pass with the current that the outside asks for, as far as the gates let it.
@@ -114,8 +122,9 @@ class Pack:
         demand_a: charging positive. Charging needs the charge FET; discharging the discharge FET;
         the other one's body diode conducts in that direction, so it may be off.
         """
+        self.demand_a = demand_a
         if self.short_ohm:
-            demand_a = self._short_current()
+            demand_a = self.short_current(self.short_ohm)
         charge_on = charge_on or self.charge_welded
         discharge_on = discharge_on or self.discharge_welded
         if (demand_a > 0 and not charge_on) or (demand_a < 0 and not discharge_on):
@@ -127,7 +136,28 @@ class Pack:
         if self._through_diode:
             self._open_bus(demand_a, discharge_on)
         else:
-            self.bus_v = self._total_v
+            self.bus_v = self.total_v
+
+    def carry(self, elapsed_us, current_a, through_diode):
+        """Let time pass with this current, whoever decided it (dc_bus.py)."""
+        self.current_a = current_a
+        self._through_diode = through_diode
+        self._integrate(elapsed_us)
+
+    @property
+    def load_present(self):
+        """Whether something at the terminals would draw current now."""
+        return self.short_ohm > 0 or self.demand_a < 0
+
+    @property
+    def resistance_ohm(self):
+        """What a sudden current meets, from end to end."""
+        return self._r0 * sum(self._ratio)
+
+    def short_current(self, outside_ohm):
+        """Current into a resistance at the terminals: the drop of the last step taken back."""
+        resistance = self.resistance_ohm
+        return -(self.total_v - resistance * self.current_a) / (resistance + outside_ohm)
 
     def refresh(self):
         """Recompute the voltages now; after a cause was changed from outside."""
@@ -165,6 +195,10 @@ class Pack:
     def release_temperature(self, group):
         """Let the group return to the room's temperature, as quickly."""
         self._target_c[group] = self.ambient_c
+
+    def force_board_temperature(self, target_c):
+        """Heat the switches and what is near them within seconds; None: let them cool."""
+        self._board_target_c = target_c
 
     def save(self):
         """The whole state as a dict that JSON can hold."""
@@ -215,7 +249,7 @@ class Pack:
             volts = base + slope[cell] * charge + ratio[cell] * drop
             cell_v[cell] = volts
             total += volts
-        self._total_v = total
+        self.total_v = total
         self.stack_v = total + self.stack_offset_v
 
     def _find_segments(self):
@@ -259,7 +293,10 @@ class Pack:
         a2s = self._heat_a2s
         self._heat_a2s = 0.0
         # Heat of one cell spread over that cell: the same for every group of equal cells.
-        warmed = a2s * (self._r0 + self._r1) / (_CELL_HEAT_J_PER_K_AH * self.capacity_ah)
+        cell_j_per_k = _CELL_HEAT_J_PER_K_AH * self.capacity_ah
+        warmed = a2s * (self._r0 + self._r1) / cell_j_per_k
+        if self.heater_on:
+            warmed += _HEATER_W * seconds / (self.cells * cell_j_per_k)
         temperatures = self.cell_temperature_c
         for group in range(_GROUPS):
             gap = self._target_c[group] - temperatures[group]
@@ -267,16 +304,21 @@ class Pack:
             temperatures[group] += gap * min(seconds / tau, 1.0) + warmed
             if self._forced[group] and self._target_c[group] == self.ambient_c and abs(gap) < 0.5:
                 self._forced[group] = False
-        hot = self.ambient_c + a2s / seconds * _FET_K_PER_A2
-        if self._through_diode:
-            hot += abs(self.current_a) * _DIODE_K_PER_A
-        hot = min(hot, _FET_LIMIT_C)
-        self.board_temperature_c += (hot - self.board_temperature_c) * min(
-            seconds / _FET_TAU_S, 1.0
-        )
+        self._warm_board(a2s, seconds)
         self._warm()
         if abs(self.hysteresis - self._folded_hysteresis) * _HYSTERESIS_V > _RESOLUTION_V:
             self.refresh()
+
+    def _warm_board(self, a2s, seconds):
+        """Heat of the switches: their resistance, a body diode, or a heat gun."""
+        hot, tau_s = self._board_target_c, _FORCED_S
+        if hot is None:
+            tau_s = _FET_TAU_S
+            hot = self.ambient_c + a2s / seconds * _FET_K_PER_A2
+            if self._through_diode:
+                hot += abs(self.current_a) * _DIODE_K_PER_A
+            hot = min(hot, _FET_LIMIT_C)
+        self.board_temperature_c += (hot - self.board_temperature_c) * min(seconds / tau_s, 1.0)
 
     def _warm(self):
         """Resistances at the present temperature."""
@@ -285,18 +327,13 @@ class Pack:
         self._r0 = _R0_OHM_AH * factor
         self._r1 = _R1_OHM_AH * factor
 
-    def _short_current(self):
-        """Current into a short at the pack's terminals: the drop of the last step taken back."""
-        resistance = self._r0 * sum(self._ratio)
-        return -(self._total_v - resistance * self.current_a) / (resistance + self.short_ohm)
-
     def _open_bus(self, demand_a, discharge_on):
         """Voltage behind the gates while at least one of them is off."""
         if self.current_a:
-            self.bus_v = self._total_v + (_DIODE_V if self.current_a > 0 else -_DIODE_V)
+            self.bus_v = self.total_v + (_DIODE_V if self.current_a > 0 else -_DIODE_V)
         elif demand_a > 0:
-            self.bus_v = max(self._total_v, self.charger_v)
+            self.bus_v = max(self.total_v, self.charger_v)
         elif discharge_on:
-            self.bus_v = self._total_v - _DIODE_V
+            self.bus_v = self.total_v - _DIODE_V
         else:
             self.bus_v -= self.bus_v * min(self._seconds / _BUS_DECAY_S, 1.0)

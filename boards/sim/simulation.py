@@ -8,13 +8,14 @@ docs/simulator.md lists them.
 import gc
 import json
 import socket
-import sys
 import time
 from array import array
 from binascii import hexlify
 
-from boards.sim import faults, heap
+from boards.sim import costs as prices
+from boards.sim import faults, heap, reports
 from boards.sim.clock import Clock
+from boards.sim.contactors import ContactorLines
 from boards.sim.load import CsvLoad, HouseholdDay
 from boards.sim.sockets import SerialPort
 from boards.sim.world import World
@@ -25,7 +26,15 @@ simulation = None
 _PROCESSOR_FAULTS = (
     ("firmware_hang", "The processor hangs: only the measuring chip and the watchdog act"),
     ("watchdog_dead", "The processor's watchdog never bites"),
+    ("step_slow", "Each turn of the fast path takes 0.9 s"),
+    ("flash_stall", "Each erase of a flash sector stops the processor for 400 ms"),
+    ("flash_failing", "Nothing can be written to the flash any more"),
 )
+_PROCESSOR_NAMES = [row[0] for row in _PROCESSOR_FAULTS]
+_KEPT = ("flash_stall", "flash_failing")  # these outlive a reset of the processor
+_SLOW_STEP_US = 900_000
+_CONTACTORS = 2  # of the parameter power_path
+_EIO = 5
 _STATUS_PERIOD_MS = 1000
 _HEAP_PERIOD_MS = 600000
 _HEAP_NOTES = 1008  # a week
@@ -63,6 +72,12 @@ class Simulation:
         self.reset_cause = options["reset_cause"]
         self.world = self._build_world()
         self.clock = Clock(self.world, options["speed"])
+        self._costs = None
+        if options.get("costs"):
+            crc = bool(self._settings.get("afe_crc", 0))
+            self._costs = prices.Costs(self.clock, self.world.pack.cells, crc)
+            self._costs.install(self.world.i2c, self.world.sensor_i2c)
+        self.contactor_lines = ContactorLines(self.world.contactors, self._before_acting)
         self.rs485 = SerialPort(options["rs485"])
         self.console = SerialPort(options["console"])
         self._can = _connect(options["can"])
@@ -72,9 +87,10 @@ class Simulation:
         self._control_line = b""
         self._timer = None
         self._steps = 0
-        self._watchdog_dead = False
+        self._faults = set(self._kept_faults)  # of the processor, that stand
         self._heap_bytes = array("I")  # in use after a collection, every ten simulated minutes
-        self._injected = list(self.world.fault_memory)  # those that stood before a reset
+        # Those that stood before a reset.
+        self._injected = list(self.world.fault_memory) + self._kept_faults
         self._real_start_us = time.ticks_us()
         self._reported_us = 0
         self.clock.poller.watch(self._control, self._read_control)
@@ -95,12 +111,14 @@ class Simulation:
 
     def charge_off(self, level):
         """The off line of the charge gate, as the chip sees it: 1 is off."""
+        self._before_acting()
         depth = heap.lift()
         self.world.set_off_lines(charge=level)
         heap.restore(depth)
 
     def discharge_off(self, level):
         """The off line of the discharge gate, as the chip sees it: 1 is off."""
+        self._before_acting()
         depth = heap.lift()
         self.world.set_off_lines(discharge=level)
         heap.restore(depth)
@@ -110,7 +128,12 @@ class Simulation:
 
         def tick():
             self._steps += 1
+            if self._costs:
+                self._costs.begin_step()
             callback(None)
+            self._before_acting()
+            if "step_slow" in self._faults:
+                self.clock.charge(_SLOW_STEP_US)
 
         self._timer = self.clock.every(period_ms, tick, of_firmware=True)
 
@@ -124,17 +147,35 @@ class Simulation:
 
     def bite(self):
         """The watchdog was not fed in time."""
-        if not self._watchdog_dead:
+        if "watchdog_dead" not in self._faults:
             self.end("watchdog")
+
+    def flash_erases(self):
+        """The flash is about to erase a sector. Raises OSError where it fails."""
+        self._check_flash()
+        if "flash_stall" in self._faults:
+            self.clock.charge(prices.ERASE_WORST_US)
+        elif self._costs:
+            self.clock.charge(prices.ERASE_US)
+
+    def flash_programs(self, size):
+        """The flash is about to program so many bytes. Raises OSError where it fails."""
+        self._check_flash()
+        if self._costs:
+            pages = (size + prices.PAGE - 1) // prices.PAGE
+            self.clock.charge(pages * prices.PROGRAM_US)
 
     def end(self, reason):
         """End the run here and now, as a reset or a power cut would."""
+        self._costs = None  # what still runs while the program is left is not of this world
         raise End(reason)
 
     def finish(self, reason, text=""):
         """Keep the battery's state for the next run and tell the host why this one ended."""
         with open("/host" + self._options["world"], "w") as state:
-            json.dump(self.world.save(), state)
+            saved = self.world.save()
+            saved["processor_faults"] = [name for name in _KEPT if name in self._faults]
+            json.dump(saved, state)
         real_s = time.ticks_diff(time.ticks_us(), self._real_start_us) / 1e6
         seconds = self.clock.now_ms / 1000
         self._report(True)
@@ -143,6 +184,7 @@ class Simulation:
         end["text"] = text
         end["heap_bytes"] = list(self._heap_bytes)
         end["trace"] = self.world.gate_trace
+        end["contact_trace"] = self.world.contact_trace
         end["crossed_us"] = self.world.crossed_us
         self._send({"end": end})
 
@@ -152,6 +194,7 @@ class Simulation:
         capacity_ah = self._settings.get("design_capacity_mah", 280000) / 1000
         if options["load"]:
             load = CsvLoad(options["load"], options["load_scale"] or 1.0)
+            load.recorded = not options.get("load_obeys", False)
         else:
             load = HouseholdDay(options["seed"], capacity_ah)
         world = World(
@@ -161,30 +204,55 @@ class Simulation:
             load=load,
             crc=bool(self._settings.get("afe_crc", 0)),
             shunt_ohm=self._settings.get("shunt_microohm", 500) * 1e-6,
-            soc=_START_SOC,
+            soc=options.get("soc", _START_SOC),
+            **self._power_path(),
         )
+        self._kept_faults = []
         try:
             with open(options["world"]) as state:
-                world.restore(json.load(state))
+                saved = json.load(state)
         except OSError:
             return world  # the first run: a new battery
+        world.restore(saved, powered=options["reset_cause"] != "power_on")
+        self._kept_faults = saved["processor_faults"]
         return world
 
+    def _power_path(self):
+        """What switches the current, by the parameters and their defaults."""
+        setting = self._settings.get
+        poles = setting("contactor_poles", 1) if setting("power_path", 0) == _CONTACTORS else 0
+        shunt_ohm = setting("ina228_shunt_microohm", 100) * 1e-6
+        return {
+            "contactor_poles": poles,
+            "predischarge": setting("predischarge", 0) == 1,
+            "precharge_ohm": setting("precharge_ohm", 47),
+            "break_a": setting("contactor_break_max_ma", 250000) / 1000,
+            "bleed_s": setting("contactor_bleed_s", 0),
+            "ina228_ohm": shunt_ohm if setting("current_sensor", 0) == 1 else 0.0,
+        }
+
+    def _before_acting(self):
+        """The firmware acts on a line, or its step is over: its work took time until here."""
+        if self._costs:
+            self._costs.settle()
+
+    def _check_flash(self):
+        if "flash_failing" in self._faults:
+            raise OSError(_EIO, "EIO")
+
     def _inject(self, name):
-        if name == "firmware_hang":
-            self.clock.hold_firmware = True
-        elif name == "watchdog_dead":
-            self._watchdog_dead = True
+        if name in _PROCESSOR_NAMES:
+            self._faults.add(name)
+            self.clock.hold_firmware = "firmware_hang" in self._faults
         else:
             faults.inject(self.world, name)
         if name not in self._injected:
             self._injected.append(name)
 
     def _clear(self, name):
-        if name == "firmware_hang":
-            self.clock.hold_firmware = False
-        elif name == "watchdog_dead":
-            self._watchdog_dead = False
+        if name in _PROCESSOR_NAMES:
+            self._faults.discard(name)
+            self.clock.hold_firmware = "firmware_hang" in self._faults
         else:
             faults.clear(self.world, name)
         if name in self._injected:
@@ -206,6 +274,12 @@ class Simulation:
         elif "clear_all" in order:
             for name in list(self._injected):
                 self._clear(name)
+        elif "console" in order:
+            self.console.typed.extend(order["console"].encode())
+        elif "note" in order:
+            self._send({"note": reports.note(self.world, self.clock.now_ms, order["note"])})
+        elif "stall_ms" in order:
+            self.clock.stall(1000 * order["stall_ms"])
         elif "speed" in order:
             self.clock.set_speed(order["speed"])
         elif "quit" in order:
@@ -261,10 +335,10 @@ class Simulation:
             "points": {},
             "reason": "",
         }
-        application = getattr(sys.modules.get("app"), "application", None)
+        application = reports.application()
         if application:
-            status["points"] = _points(application)
-            status["reason"] = _reason(application, status["points"])
+            status["points"] = reports.points_by_name(application)
+            status["reason"] = reports.reason(application, status["points"])
         self._send({"status": status})
 
 
@@ -297,35 +371,3 @@ def _parse_frame(line):
     except ValueError:
         return None
     return identifier, data, kind in ("T", "R"), kind in ("r", "R")
-
-
-def _points(application):
-    """All points by name, as people read them: None where nothing valid is measured."""
-    from bms.points import STATES, set_bit_names
-    from bms.table import INVALID
-
-    table = application.points
-    values = table.new_snapshot()
-    table.snapshot_into(memoryview(values))
-    points = {}
-    for row in range(len(table)):
-        start = table.offsets[row]
-        shown = [
-            None if value == INVALID else value
-            for value in values[start : start + table.counts[row]]
-        ]
-        while len(shown) > 1 and shown[-1] is None:
-            shown.pop()
-        points[table.names.name(row)] = shown[0] if table.counts[row] == 1 else shown
-    for name in ("faults", "warnings"):
-        points[name] = set_bit_names(points[name], application.faults)
-    points["state"] = STATES[points["state"]] if points["state"] is not None else None
-    return points
-
-
-def _reason(application, points):
-    """Why the gates are off, in words."""
-    if points["faults"] == ["configuration_invalid"]:
-        return "; ".join(application.configuration.problems)
-    names = application.faults.names
-    return "; ".join([application.faults.advice(names.index(name)) for name in points["faults"]])

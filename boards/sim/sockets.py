@@ -9,13 +9,17 @@ import socket
 
 
 class SerialPort(io.IOBase):
-    """One serial port. `socket` is what the clock's poller waits on."""
+    """One serial port. `socket` is what the clock's poller waits on.
+
+    typed: what a scenario's order typed, read before what comes through the socket.
+    """
 
     def __init__(self, port):
         self.socket = socket.socket()
         self.socket.connect(socket.getaddrinfo("127.0.0.1", port)[0][-1])
         self.socket.setblocking(False)
         self.closed_by_peer = False
+        self.typed = bytearray()
 
     def stream(self):
         """What asyncio waits on."""
@@ -23,6 +27,11 @@ class SerialPort(io.IOBase):
 
     def readinto(self, buffer):
         """Bytes read, or None if nothing waits."""
+        if self.typed:
+            count = min(len(buffer), len(self.typed))
+            buffer[:count] = self.typed[:count]
+            self.typed = self.typed[count:]
+            return count
         count = self.socket.readinto(buffer)
         if count == 0:
             raise OSError("the host tool closed this port")

@@ -28,14 +28,23 @@ _MAINTENANCE = "/maintenance"
 
 
 def commission(settings):
-    """Write the configuration that a person would type in on a new board."""
+    """Write what a person would type in and confirm on a new board; `commissioned` among the
+    settings, when 0, leaves the confirming to whoever sits at the console."""
     sys.path.insert(0, "/slot_a/lib")
+    from bms.commissioning import Commissioning
+    from bms.events import Events
     from bms.parameters import Parameters
+    from recorder.recorder import Recorder
     from storage.configuration import Configuration
 
+    confirmed = settings.pop("commissioned", 1)
     parameters = Parameters()
     parameters.load(settings)
     Configuration("/").save(parameters)
+    if confirmed:
+        recorder = Recorder("/", [0] * 7, Events())
+        recorder.begin("power_on")
+        recorder.save_commissioned(Commissioning(parameters).record())
     sys.path.pop(0)
 
 
@@ -50,11 +59,12 @@ def run_like_a_board(names):
 def main(options):
     """Returns the process's exit code."""
     repository = os.getcwd()
-    fresh = flash.mount(options["image"], repository)
+    device = flash.mount(options["image"], repository)
     sys.path[:] = ["", ".frozen"]
-    if fresh and options["settings"]:
+    if device.fresh and options["settings"]:
         commission(options["settings"])
     board_outside = simulation.simulation
+    device.outside = board_outside
     try:
         run_like_a_board(globals())
         if globals()["maintenance"]:

@@ -1,7 +1,8 @@
 """Runs on MicroPython (32-bit WebAssembly build): the BQ76952 driver allocates nothing.
 
-Under heap lock, with and without CRC: programming again and again with other parameters, samples,
-gate commands, recovery, and every failure of the bus. The bus stands behind the driver's two calls
+Under heap lock, with and without CRC: programming again and again with other parameters, the
+self-test with and without failed checks, samples, reading settings back, gate commands, load
+detection, recovery, and every failure of the bus. The bus stands behind the driver's two calls
 and allocates nothing either: it answers by arithmetic. Prints OK.
 """
 
@@ -10,10 +11,23 @@ import micropython
 from afe.bq76952 import Bq76952
 from afe.crc8 import TABLE
 from bms.parameters import Parameters
-from bms.sample import BUS_ERROR, BUSY, CONFIGURATION_LOST, GATES_BOTH, OK, Sample
+from bms.sample import (
+    BUS_ERROR,
+    BUSY,
+    CONFIGURATION_LOST,
+    CORRUPT,
+    GATES_BOTH,
+    OK,
+    TRIP_OVERCURRENT_DISCHARGE,
+    TRIP_SHORT_CIRCUIT,
+    TRIP_UNSEEN,
+    VERIFY_FAILED,
+    Sample,
+)
 
 ROUNDS = 10000
 ADDRESS = 0x08
+CALM = (OK, BUSY)
 
 
 class Bus:
@@ -27,6 +41,8 @@ class Bus:
         self.fail_in = -1  # transactions until one is not acknowledged
         self.flip = 0  # 1: a bit of the next read is wrong
         self.mfg_status = 0
+        self.balancing = 0
+        self.seconds = 0
 
     def readfrom_mem_into(self, address, register, buf):
         self._count()
@@ -58,6 +74,8 @@ class Bus:
                     for at in range(size - 2):
                         self.memory[code - 0x9000 & 0x3FF] = self.block[2 + at]
                         code += 1
+                elif code == 0x0083:
+                    self.balancing = self.block[2] | self.block[3] << 8
             elif code >= 0x9000:
                 for at in range(32):
                     self.registers[0x40 + at] = self.memory[code - 0x9000 + at & 0x3FF]
@@ -66,6 +84,7 @@ class Bus:
                 self._command(code)
         elif register == 0x62:
             self.registers[0x62] &= ~self.block[0] & 0xFF
+            self.registers[0x63] &= ~self.block[1] & 0xFF
 
     def _count(self):
         if self.fail_in == 0:
@@ -82,6 +101,14 @@ class Bus:
         elif code == 0x0057:
             self.registers[0x40] = self.mfg_status
             self.registers[0x41] = 0
+            self._seal(2)
+        elif code == 0x0076:
+            self.registers[0x48] = self.seconds & 0xFF
+            self.registers[0x49] = self.seconds >> 8 & 0xFF
+            self._seal(32)
+        elif code == 0x0083:
+            self.registers[0x40] = self.balancing & 0xFF
+            self.registers[0x41] = self.balancing >> 8
             self._seal(2)
         elif code == 0x0022:
             self.mfg_status ^= 0x10
@@ -112,8 +139,12 @@ class Bench:
         for index in range(rounds):
             if index % 500 == 0:
                 self.check_programming(index)
+                self.check_self_test(index)
             self.check_sample(index)
+            if index % 100 == 0:
+                self.check_supervision()
             if index % 10 == 0:
+                self.check_unseen()
                 self.check_failures(index)
 
     def program(self):
@@ -132,6 +163,41 @@ class Bench:
         assert self.program() == BUS_ERROR
         assert self.program() == OK
 
+    def self_test(self):
+        self.driver.start_self_test()
+        code = BUSY
+        while code == BUSY:
+            self.bus.seconds += 1
+            self.bus.registers[0x62] |= 0x82
+            code = self.driver.self_test_step(1000)
+        return code
+
+    def check_self_test(self, index):
+        self.fill_cells(3300)
+        assert self.self_test() == OK
+        assert self.driver.self_test_failed == 0
+        self.fill_cells(32767)  # the largest sums, and a stack that does not agree
+        self.bus.registers[0x7F] = 0x05
+        assert self.self_test() == OK
+        assert self.driver.self_test_failed
+        self.bus.registers[0x7F] = 0
+        self.bus.fail_in = index // 50 % 40
+        assert self.self_test() == BUS_ERROR
+        self.fill_cells(3300)
+        assert self.program() == OK
+
+    def fill_cells(self, cell_mv):
+        registers = self.bus.registers
+        registers[0x03] = 0
+        for cell in range(16):
+            registers[0x14 + 2 * cell] = cell_mv & 0xFF
+            registers[0x15 + 2 * cell] = cell_mv >> 8
+        registers[0x34] = 5280 & 0xFF
+        registers[0x35] = 5280 >> 8
+        for sensor in range(4):
+            registers[0x70 + 2 * sensor] = 2981 & 0xFF
+            registers[0x71 + 2 * sensor] = 2981 >> 8
+
     def check_sample(self, index):
         self.bus.registers[0x62] = 0x82
         self.bus.registers[0x03] = index & 0xFF
@@ -139,6 +205,16 @@ class Bench:
         assert self.driver.sample_into(self.sample) == OK
         assert self.driver.command_gates(index & GATES_BOTH) == OK
         assert self.driver.recover(self.sample.trips) == OK
+        assert self.driver.recover(TRIP_SHORT_CIRCUIT | TRIP_OVERCURRENT_DISCHARGE) == OK
+        assert self.driver.detect_load(index & 1) == OK
+        assert self.driver.verify_step() in CALM
+
+    def check_unseen(self):
+        self.bus.registers[0x03] = 0
+        assert self.driver.sample_into(self.sample) == OK
+        self.bus.registers[0x63] = 0x40
+        assert self.driver.sample_into(self.sample) == OK
+        assert self.sample.trips == TRIP_UNSEEN
 
     def check_failures(self, index):
         self.bus.registers[0x12] = 0x08
@@ -148,7 +224,15 @@ class Bench:
         assert self.driver.sample_into(self.sample) == BUS_ERROR
         if self.bus.crc:
             self.bus.flip = 1
-            assert self.driver.sample_into(self.sample) == BUS_ERROR
+            assert self.driver.sample_into(self.sample) == CORRUPT
+
+    def check_supervision(self):
+        self.bus.memory[0x0278] ^= 1
+        code = OK
+        while code in CALM:
+            code = self.driver.verify_step()
+        assert code == VERIFY_FAILED
+        self.bus.memory[0x0278] ^= 1
 
 
 parameters = Parameters()
@@ -159,6 +243,7 @@ parameters.load(
         "design_capacity_mah": 280000,
         "cell_thermistors": 3,
         "fet_thermistor": 1,
+        "predischarge": 1,
         "overcurrent_discharge_trip_ma": 599000,
         "fast_overcurrent_discharge_ma": 600000,
         "short_circuit_trip_ma": 1000000,

@@ -4,7 +4,7 @@ import pytest
 
 from afe.bq76952_link import Link
 from afe.crc8 import TABLE
-from bms.sample import BUS_ERROR, BUSY, OK
+from bms.sample import BUS_ERROR, BUSY, CORRUPT, OK
 from host_tests.afe.recording_bus import ADDRESS, RecordingBus
 
 
@@ -67,29 +67,29 @@ def test_data_memory_is_committed_with_the_golden_checksum_and_length_in_one_wri
     assert bus.written(address, len(data)) == bytes(data)
 
 
-def test_an_answer_with_a_wrong_crc_is_a_bus_error_and_nothing_is_read_again():
+def test_an_answer_with_a_wrong_crc_is_corrupt_and_nothing_is_read_again():
     bus = RecordingBus(crc=True)
     bus.corrupt_read_at = 2  # send, echo, then the answer
-    assert Link(bus, ADDRESS, True).ask(0x0001) == BUS_ERROR
+    assert Link(bus, ADDRESS, True).ask(0x0001) == CORRUPT
     assert len(bus.transactions) == 3
 
 
-def test_an_answer_with_a_wrong_checksum_is_a_bus_error_without_crc_too():
+def test_an_answer_with_a_wrong_checksum_is_corrupt_without_crc_too():
     bus = RecordingBus()
     bus.corrupt_read_at = 2
-    assert Link(bus, ADDRESS, False).ask(0x0001) == BUS_ERROR
+    assert Link(bus, ADDRESS, False).ask(0x0001) == CORRUPT
     assert len(bus.transactions) == 3
 
 
 @pytest.mark.parametrize("length", [0, 3, 4, 37, 255])
-def test_an_answer_of_impossible_length_is_a_bus_error(length):
+def test_an_answer_of_impossible_length_is_corrupt(length):
     bus = RecordingBus()
 
     def answer(code, data):
         bus.registers[0x61] = length
 
     bus._answer = answer
-    assert Link(bus, ADDRESS, False).ask(0x0001) == BUS_ERROR
+    assert Link(bus, ADDRESS, False).ask(0x0001) == CORRUPT
 
 
 def test_polling_a_busy_chip_is_bounded_and_answers_busy():
@@ -113,7 +113,7 @@ def test_a_chip_that_is_busy_for_two_polls_is_waited_for():
 @pytest.mark.parametrize("crc", [False, True])
 def test_no_acknowledge_is_an_answer_and_never_an_exception(crc):
     calls = (
-        lambda link: link.read_into(0x14, bytearray(34)),
+        lambda link: link.read_into(0x14, bytearray(38)),
         lambda link: link.write(0x62, b"\xff\xff"),
         lambda link: link.command(0x0095) == OK,
         lambda link: link.transfer(b"\x61\x92\x8c") == OK,
@@ -125,5 +125,18 @@ def test_no_acknowledge_is_an_answer_and_never_an_exception(crc):
         for index in range(len(bus.transactions)):
             failing = RecordingBus(crc=crc)
             failing.fail_at = index
-            assert not call(Link(failing, ADDRESS, crc))
+            link = Link(failing, ADDRESS, crc)
+            assert not call(link)
+            assert link.failure == BUS_ERROR
             assert len(failing.transactions) == index + 1  # the first failure ends it
+
+
+def test_why_a_read_failed_is_known_to_the_caller():
+    bus = RecordingBus(crc=True)
+    link = Link(bus, ADDRESS, True)
+    bus.corrupt_read_at = 0
+    assert not link.read_into(0x14, bytearray(2))
+    assert link.failure == CORRUPT
+    bus.fail_at = 1
+    assert not link.read_into(0x14, bytearray(2))
+    assert link.failure == BUS_ERROR

@@ -6,12 +6,11 @@ every 100 ms, and then either side acts alone.
 
 import pytest
 
-from afe.bq76952 import Bq76952
-from bms.parameters import Parameters
 from bms.sample import (
     BUS_ERROR,
     BUSY,
     CONFIGURATION_LOST,
+    CORRUPT,
     GATES_BOTH,
     OK,
     TRIP_CELL_OVERVOLTAGE,
@@ -22,87 +21,14 @@ from bms.sample import (
     TRIP_OVERTEMPERATURE_CHARGE,
     TRIP_SHORT_CIRCUIT,
     TRIP_UNDERTEMPERATURE_CHARGE,
-    Sample,
+    TRIP_UNSEEN,
 )
-from boards.sim.bq76952 import Bq76952 as Chip
-from boards.sim.i2c import I2C
+from host_tests.afe.simulated_chip import PERIOD_US, Bench
 
-PERIOD_US = 100_000
 BOTH = (True, True)
 NONE = (False, False)
 CHARGE_OFF = (False, True)
 DISCHARGE_OFF = (True, False)
-
-
-class StillPack:
-    """Cells, current and temperatures as a test sets them. Shunt: the default of 0.5 mohm."""
-
-    def __init__(self, cells):
-        self.cell_v = [3.3 + cell / 1000 for cell in range(cells)]
-        self.current_a = 0.0
-        self.cell_temperature_c = [20.0, 21.0, 22.0]
-        self.board_temperature_c = 30.0
-        self.bus_v = sum(self.cell_v)
-        self.shunt_ohm = 0.0005
-
-
-class Bench:
-    """A chip, its pack and bus, and the driver as the battery would use it."""
-
-    def __init__(self, crc=False, chip_crc=None, cells=16, **settings):
-        self.parameters = Parameters()
-        self.parameters.load(
-            {"chemistry": 0, "series_cells": cells, "design_capacity_mah": 100000, **settings}
-        )
-        self.pack = StillPack(cells)
-        self.chip = Chip(self.pack, crc if chip_crc is None else chip_crc)
-        self.gates = []
-        self.chip.gate_listener = lambda *change: self.gates.append(change)
-        self.bus = I2C()
-        self.bus.attach(self.chip)
-        self.bus.elapse = self.chip.advance
-        self.restart_host(crc)
-
-    def restart_host(self, crc=False):
-        self.driver = Bq76952(self.bus, self.parameters, crc=crc)
-        self.sample = Sample(
-            self.parameters.value("series_cells"), self.parameters.value("cell_thermistors")
-        )
-
-    def program(self, period_us=PERIOD_US):
-        """(answer, steps, longest bus time of a step in us)"""
-        self.driver.start_programming()
-        longest = 0
-        for steps in range(1, 100):
-            start = self.chip.time_us
-            code = self.driver.programming_step()
-            longest = max(longest, self.chip.time_us - start)
-            if code != BUSY:
-                return code, steps, longest
-            self.chip.advance(period_us)
-        raise AssertionError("programming does not end")
-
-    def guard(self, gates=GATES_BOTH):
-        """Programmed, and the gates commanded."""
-        assert self.program()[0] == OK
-        assert self.driver.command_gates(gates) == OK
-        self.live(300)
-        return self
-
-    def live(self, ms):
-        """Sample every period; the answers, and all trips seen."""
-        trips = 0
-        for _ in range(ms * 1000 // PERIOD_US):
-            self.chip.advance(PERIOD_US)
-            assert self.driver.sample_into(self.sample) == OK
-            trips |= self.sample.trips
-        return trips
-
-    def closed(self):
-        return self.chip.charge_on, self.chip.discharge_on
-
-    def taken(self, name):
-        return self.driver.settings.taken_value(name)
 
 
 CRC = pytest.mark.parametrize("crc", [False, True])
@@ -129,8 +55,11 @@ def test_a_sample_is_the_truth_about_the_pack(crc):
     assert list(sample.cell_mv) == [3300 + cell for cell in range(16)]
     assert sample.stack_mv == pytest.approx(1000 * sum(bench.pack.cell_v), abs=10)
     assert sample.current_ma == pytest.approx(-33330, abs=15)
-    assert list(sample.temperature_dc) == pytest.approx([200, 210], abs=1)
-    assert sample.board_temperature_dc == pytest.approx(300, abs=1)
+    assert list(sample.temperature_dc) == pytest.approx([200, 210], abs=2)  # sensors are noisy
+    assert sample.board_temperature_dc == pytest.approx(300, abs=2)
+    assert sample.chip_temperature_dc == pytest.approx(300, abs=2)
+    assert sample.bus_mv == pytest.approx(1000 * bench.pack.bus_v, abs=10)
+    assert sample.load_mv == sample.bus_mv
     assert sample.gates == GATES_BOTH
     assert sample.trips == 0
 
@@ -289,12 +218,12 @@ def test_a_hung_processor_loses_both_gates_to_the_watchdog_and_none_closes_befor
     assert 0 <= bench.gates[0][0] - heard_us - watchdog_us <= reaction_us
 
 
-def test_the_watchdogs_trip_recovers_when_the_processor_is_back():
+def test_the_watchdogs_trip_is_over_when_the_processor_is_back_and_is_told_nevertheless():
+    """The chip forgets it as soon as it hears from us: only the latched alarm tells."""
     bench = Bench().guard()
     bench.chip.advance(6_000_000)
     assert bench.closed() == NONE
-    trips = bench.live(1000)
-    assert trips & ~TRIP_HOST_WATCHDOG == 0
+    assert bench.live(1000) in (TRIP_HOST_WATCHDOG, TRIP_UNSEEN)
     assert bench.sample.trips == 0
 
 
@@ -322,7 +251,7 @@ def test_an_open_balance_lead_is_seen_by_the_chip_as_the_pair_of_voltage_trips()
 @pytest.mark.parametrize(("crc", "chip_crc"), [(False, True), (True, False)])
 def test_a_chip_that_speaks_the_other_way_is_not_taken_for_programmed(crc, chip_crc):
     bench = Bench(crc, chip_crc)
-    assert bench.program()[0] == BUS_ERROR
+    assert bench.program()[0] in (BUS_ERROR, CORRUPT)
     assert bench.gates == []
 
 
@@ -346,9 +275,9 @@ def test_a_disturbed_bus_never_ends_in_a_half_programmed_chip_that_guards(crc):
         assert all(not charge and not discharge for _, charge, discharge in bench.gates)
 
 
-def test_flipped_bits_are_bus_errors_on_a_chip_with_crc():
+def test_flipped_bits_are_corrupt_on_a_chip_with_crc():
     bench = Bench(crc=True).guard()
     for _ in range(50):
         bench.bus.corrupt_reads = 1
-        assert bench.driver.sample_into(bench.sample) == BUS_ERROR
+        assert bench.driver.sample_into(bench.sample) == CORRUPT
         assert bench.live(100) == 0

@@ -5,9 +5,9 @@ import functools
 import pytest
 
 from afe.bq76952 import Bq76952
-from afe.bq76952_items import ITEMS
 from bms.parameters import Parameters
-from bms.sample import BUS_ERROR, BUSY, OK, VERIFY_FAILED, WRONG_DEVICE
+from bms.sample import BUS_ERROR, BUSY, CORRUPT, OK, VERIFY_FAILED, WRONG_DEVICE
+from host_tests.afe.items import ITEMS
 from host_tests.afe.recording_bus import DATA_MEMORY, RecordingBus
 
 MOST_CALLS = 12  # a board guards about a second after its start
@@ -76,6 +76,7 @@ def test_start_up_follows_the_order_of_the_reference(crc):
         "0095",  # ALL_FETS_OFF before
         "0057",  # FET_EN is looked at before
         "0022",  # it is toggled
+        "0095",  # and off at once, should the chip have restarted just now
         "clear alarms",
         "0057",
     ]
@@ -112,7 +113,7 @@ def test_the_host_keeps_the_gates_off_from_the_moment_the_chip_controls_them(crc
     fet_options = bus.written(0x9308, 1)[0]
     assert fet_options & 0x20  # FET_INIT_OFF
     assert fet_options & 0x0D == 0x0D  # SFET, HOST_FET_EN, FET_CTRL_EN
-    assert not fet_options & 0x10  # no predischarge
+    assert not fet_options & 0x10  # no predischarge by default
 
 
 @CRC
@@ -193,7 +194,7 @@ def test_no_acknowledge_at_any_transaction_ends_programming_with_a_bus_error(crc
 
 @CRC
 def test_a_flipped_bit_in_any_read_never_passes_for_success_unnoticed(crc):
-    """With CRC it is a bus error; without, the answer's own checksum guards what is compared."""
+    """With CRC it is noticed; without, the answer's own checksum guards what is compared."""
     bus, driver = make(crc)
     program(driver)
     for index, transaction in enumerate(bus.transactions):
@@ -203,7 +204,7 @@ def test_a_flipped_bit_in_any_read_never_passes_for_success_unnoticed(crc):
         flipped.corrupt_read_at = index
         code, _ = program(driver)
         if crc or transaction.register == 0x40:
-            assert code == BUS_ERROR
+            assert code == CORRUPT
         else:
             assert code in (OK, BUS_ERROR, VERIFY_FAILED)
         if code == OK:
@@ -250,6 +251,21 @@ def test_fet_enable_that_does_not_take_fails_the_verification():
                 super()._subcommand(code)
 
     assert program(make(bus=Stubborn())[1])[0] == VERIFY_FAILED
+
+
+@CRC
+def test_fet_enable_is_followed_by_all_off_at_once_in_the_same_step(crc):
+    """A chip that restarted just before would have closed its gates: for less than half a ms."""
+    bus, driver = make(crc)
+    driver.start_programming()
+    while 0x0022 not in bus.commands:
+        first = len(bus.transactions)
+        assert driver.programming_step() in (OK, BUSY)
+    subcommands = [t for t in bus.transactions[first:] if t.kind == "w" and t.register == 0x3E]
+    at = [t.data for t in subcommands].index(b"\x22\x00")
+    assert subcommands[at + 1].data == b"\x95\x00"
+    start, end = (bus.transactions.index(t) for t in subcommands[at : at + 2])
+    assert bus_us(bus.transactions[start : end + 1]) < 500
 
 
 def test_a_chip_that_restarts_before_the_end_fails():

@@ -8,6 +8,7 @@ from bms.sample import (
     BUS_ERROR,
     BUSY,
     CONFIGURATION_LOST,
+    CORRUPT,
     GATE_CHARGE,
     GATE_DISCHARGE,
     GATES_BOTH,
@@ -16,6 +17,7 @@ from bms.sample import (
     TRIP_CELL_UNDERVOLTAGE,
     TRIP_CHIP_FAILED,
     TRIP_CHIP_OVERTEMPERATURE,
+    TRIP_FET_OVERTEMPERATURE,
     TRIP_HOST_WATCHDOG,
     TRIP_OVERCURRENT_CHARGE,
     TRIP_OVERCURRENT_DISCHARGE,
@@ -53,6 +55,8 @@ def make(crc=False, **settings):
     for cell in range(16):
         put(bus, 0x14 + 2 * cell, 3300 + cell)
     put(bus, 0x34, 5292)
+    put(bus, 0x36, 5280)
+    put(bus, 0x38, 123)
     put(bus, 0x3A, -1234)
     put(bus, 0x68, 2731 + 301)
     for sensor in range(3):
@@ -68,8 +72,11 @@ def test_a_sample_is_in_the_units_of_the_project(crc):
     assert driver.sample_into(sample) == OK
     assert list(sample.cell_mv) == [3300 + cell for cell in range(16)]
     assert sample.stack_mv == 52920  # userV is 10 mV
+    assert sample.bus_mv == 52800
+    assert sample.load_mv == 1230
     assert sample.current_ma == -12340  # userA is 10 mA, charging positive
     assert list(sample.temperature_dc) == [200, 201]
+    assert sample.chip_temperature_dc == 301
     assert sample.board_temperature_dc == 301  # the die: no thermistor at the switches
 
 
@@ -78,7 +85,7 @@ def test_every_value_is_read_in_one_transaction():
     bus, driver, sample = make()
     driver.sample_into(sample)
     reads = [(t.register, t.register + len(t.data)) for t in bus.transactions if t.kind == "r"]
-    values = [*range(0x14, 0x36, 2), 0x12, 0x3A, 0x62, 0x68, 0x70, 0x72, 0x74, 0x76]
+    values = [*range(0x14, 0x3A, 2), 0x12, 0x3A, 0x62, 0x68, 0x70, 0x72, 0x74, 0x76]
     for register in values:
         assert any(start <= register and register + 2 <= end for start, end in reads)
 
@@ -141,6 +148,7 @@ def test_a_fitted_sensor_at_the_switches_is_read_from_hdq():
     assert bus.written(0x9300, 1) == b"\x0f"
     driver.sample_into(sample)
     assert sample.board_temperature_dc == 355
+    assert sample.chip_temperature_dc == 301
 
 
 @pytest.mark.parametrize(
@@ -174,7 +182,7 @@ def test_gates_are_those_that_are_really_on(fet_status, gates):
         (0x05, 4, TRIP_OVERTEMPERATURE_CHARGE),
         (0x05, 5, TRIP_OVERTEMPERATURE_DISCHARGE),
         (0x05, 6, TRIP_CHIP_OVERTEMPERATURE),
-        (0x05, 7, TRIP_CHIP_OVERTEMPERATURE),
+        (0x05, 7, TRIP_FET_OVERTEMPERATURE),
         (0x07, 1, TRIP_HOST_WATCHDOG),
         (0x07, 4, TRIP_CELL_OVERVOLTAGE),
         (0x07, 5, TRIP_OVERCURRENT_DISCHARGE),
@@ -255,10 +263,12 @@ def test_a_failure_at_any_transaction_leaves_the_sample_as_it_was(crc):
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_a_crc_failure_is_a_bus_error_and_is_not_read_again(index):
+def test_a_crc_failure_is_corrupt_and_is_not_read_again(index):
     bus, driver, sample = make(crc=True)
     bus.corrupt_read_at = index
-    assert driver.sample_into(sample) == BUS_ERROR
+    before = dict(vars(sample), cell_mv=list(sample.cell_mv))
+    assert driver.sample_into(sample) == CORRUPT
+    assert dict(vars(sample), cell_mv=list(sample.cell_mv)) == before
     assert len(bus.transactions) == index + 1
 
 

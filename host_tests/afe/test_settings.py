@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afe.bq76952_items import ITEMS
 from afe.bq76952_settings import TAKEN, Settings
 from bms.parameters import Parameters
+from host_tests.afe.items import ITEMS
 
 VOLTAGE_STEP_MV = Fraction(506, 10)
 DELAY_STEP_MS = Fraction(33, 10)
@@ -72,7 +72,13 @@ def test_blocks_fit_the_32_byte_buffer():
     [
         (0x9261, 0xBC),  # SCD, OCD1, OCC, COV, CUV
         (0x9262, 0x73),  # OTINT, OTD, OTC, UTD, UTC
-        (0x9263, 0x02),  # HWDF; the battery latches a short circuit
+        (0x9263, 0x62),  # SCDL, OCDL, HWDF
+        (0x928F, 3),  # OCDL at the third event
+        (0x9290, 255),  # of which one is forgotten after that many seconds
+        (0x9295, 1),  # SCDL at the first
+        (0x92B4, 0),  # load detection by the chip itself is off
+        (0x930E, 255),  # predischarge time-out: 2550 ms
+        (0x9314, 1),  # open wires are looked for every second
         (0x9265, 0x98),  # immediate
         (0x9269, 0xE4),
         (0x92FA, 0x02),  # CFETOFF, active high
@@ -133,8 +139,8 @@ def test_gains_are_the_floats_of_the_manual_for_every_shunt():
     parameters.load(BASE)
     index = parameters.index("shunt_microohm")
     for shunt in range(parameters.minimums[index], parameters.maximums[index] + 1):
-        chip._put_float(0x91A8, 75684, 10 * shunt, 0)
-        chip._put_float(0x91AC, 282170404, shunt, 3)
+        chip._image.put_float(0x91A8, 75684, 10 * shunt, 0)
+        chip._image.put_float(0x91AC, 282170404, shunt, 3)
         cc, capacity = struct.unpack("<2f", bytes(chip.runs[0][2:]))
         exact = Fraction(75684, 10 * shunt)
         assert cc == struct.unpack("<f", struct.pack("<f", float(exact)))[0]
@@ -172,14 +178,20 @@ def test_defaults_in_physical_units():
         "short_circuit_trip_ma": 400000,
         "short_circuit_delay_us": 120,
         "afe_watchdog_s": 4,
+        "fet_overtemperature_trip_dc": 880,  # 850 and the margin of 3 K
+        "fet_overtemperature_release_dc": 700,
+        "own_overtemperature_trip_dc": 830,
+        "own_overtemperature_release_dc": 650,
     }
 
 
-TEMPERATURE_ROWS = (  # threshold's address, name, 1 for an upper limit
-    (0x929A, "overtemperature_charge", 1),
-    (0x929D, "overtemperature_discharge", 1),
-    (0x92A6, "undertemperature_charge", -1),
-    (0x92A9, "undertemperature_discharge", -1),
+TEMPERATURE_ROWS = (  # threshold's address, parameter, name of what is taken, 1: upper limit
+    (0x929A, "overtemperature_charge", "overtemperature_charge", 1),
+    (0x929D, "overtemperature_discharge", "overtemperature_discharge", 1),
+    (0x92A6, "undertemperature_charge", "undertemperature_charge", -1),
+    (0x92A9, "undertemperature_discharge", "undertemperature_discharge", -1),
+    (0x92A0, "fet_overtemperature", "fet_overtemperature", 1),
+    (0x92A3, "afe_overtemperature", "own_overtemperature", 1),
 )
 
 
@@ -282,20 +294,26 @@ def test_cell_voltage_delays_are_longer_than_softwares_by_the_margin_and_less_th
         assert chip.taken_value(name) == int(real)
 
 
-@pytest.mark.parametrize(("address", "name", "sign"), TEMPERATURE_ROWS)
+@pytest.mark.parametrize(("address", "name", "taken", "sign"), TEMPERATURE_ROWS)
 @settings(max_examples=60, deadline=None)
 @given(st.data(), st.integers(10, 100))
 def test_temperature_trips_lie_beyond_softwares_and_release_no_later(
-    address, name, sign, data, margin
+    address, name, taken, sign, data, margin
 ):
     low, high = (0, 900) if sign > 0 else (-400, 400)
+    if taken.startswith(("fet", "own")):
+        high = 1100
     trip = data.draw(st.integers(low + 1, high) if sign > 0 else st.integers(low, high - 1))
     release = data.draw(st.integers(low, trip - 1) if sign > 0 else st.integers(trip + 1, high))
+    delay = data.draw(st.integers(0, 60000))
+    later = data.draw(st.integers(100, 1500))
     memory, chip = directly(
         **{
             name + "_trip_dc": trip,
             name + "_release_dc": release,
+            name + "_delay_ms": delay,
             "afe_temperature_margin_dc": margin,
+            "afe_delay_margin_ms": later,
         }
     )
     trip_dc = 10 * i8(memory, address)
@@ -305,9 +323,9 @@ def test_temperature_trips_lie_beyond_softwares_and_release_no_later(
     assert margin <= beyond < margin + 10 or (trip_dc == -400 and beyond >= 0)
     assert (trip_dc - release_dc) * sign >= 10
     assert 0 <= (release_dc - release) * sign < 10 or trip_dc == -400
-    assert memory[address + 1] == 2
-    assert chip.taken_value(name + "_trip_dc") == trip_dc
-    assert chip.taken_value(name + "_release_dc") == release_dc
+    assert delay + later <= 1000 * memory[address + 1] < delay + later + 1000
+    assert chip.taken_value(taken + "_trip_dc") == trip_dc
+    assert chip.taken_value(taken + "_release_dc") == release_dc
 
 
 @settings(max_examples=300, deadline=None)

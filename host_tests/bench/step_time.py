@@ -15,10 +15,12 @@ import micropython
 
 from afe.bq76952 import Bq76952
 from bms.battery import Battery
+from bms.events import Events
 from bms.faults import Faults
 from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points
+from bms.switch import FetPath
 from boards.sim import heap
 from boards.sim.load import HouseholdDay
 from boards.sim.world import World
@@ -60,15 +62,10 @@ def measure(cells, crc):
         world.set_off_lines(charge=0, discharge=0)
         heap.restore(depth)
 
-    battery = Battery(
-        Points(ROWS),
-        parameters,
-        Faults(),
-        Bq76952(bus, parameters, crc),
-        off_line,
-        lambda _level: None,
-        True,
-    )
+    afe = Bq76952(bus, parameters, crc)
+    faults = Faults()
+    path = FetPath(afe, off_line, lambda _level: None, parameters, faults)
+    battery = Battery(Points(ROWS), parameters, faults, afe, path, Events(), True)
     for _ in range(START_STEPS):
         world.advance(PERIOD_MS * 1000)
         battery.step(PERIOD_MS)

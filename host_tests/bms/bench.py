@@ -7,12 +7,16 @@ bench.run(500)
 assert bench.faults() == {"cell_overvoltage"}
 """
 
+from array import array
+
 from bms.battery import Battery
+from bms.events import FIELDS, KINDS, Events
 from bms.faults import Faults
 from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points, set_bit_names
 from bms.sample import GATES_BOTH
+from bms.switch import FetPath
 from host_tests.bms.fake_chip import FakeChip
 
 PACK = {"chemistry": 0, "series_cells": 4, "design_capacity_mah": 280000}
@@ -32,7 +36,7 @@ def parameters_with(settings):
 class Bench:
     """`settings` are parameters by name; what happens is in `chip`, `battery` and the points."""
 
-    def __init__(self, configured=True, period_ms=100, **settings):
+    def __init__(self, configured=True, period_ms=100, interlock=False, **settings):
         self.parameters = parameters_with(settings) if configured else Parameters()
         self.points = Points(ROWS)
         self.table = Faults()
@@ -44,14 +48,20 @@ class Bench:
         )
         if configured:
             self.chip.set_cells(MID_CELL_MV[self.parameters.value("chemistry")])
+        self.log = Events()
+        self.path = FetPath(
+            self.chip, self.chip.charge_off, self.chip.discharge_off, self.parameters, self.table
+        )
+        self.interlock = 1
         self.battery = Battery(
             self.points,
             self.parameters,
             self.table,
             self.chip,
-            self.chip.charge_off,
-            self.chip.discharge_off,
+            self.path,
+            self.log,
             configured,
+            (lambda: self.interlock) if interlock else None,
         )
         self._snapshot = self.points.new_snapshot()
 
@@ -78,7 +88,7 @@ class Bench:
 
     def start(self):
         """From power-up to guarding with both gates on."""
-        self.run_until(lambda: self.chip.gates() == GATES_BOTH, 20 * self.period_ms)
+        self.run_until(lambda: self.chip.gates() == GATES_BOTH, 25 * self.period_ms)
         self.slow()
         self.step()
         assert self.faults() == set()
@@ -115,3 +125,13 @@ class Bench:
     def setting(self, name):
         """A parameter's value."""
         return self.parameters.value(name)
+
+    def events(self):
+        """Take the log's events: (kind, fault name or code, value)."""
+        taken = []
+        event = array("i", [0] * FIELDS)
+        while self.log.take_into(event):
+            kind = KINDS[event[0]]
+            code = self.table.names.name(event[1]) if kind.startswith("fault") else event[1]
+            taken.append((kind, code, event[2]))
+        return taken

@@ -4,7 +4,7 @@ It stands in for a driver (bms.sample lists the answers) and for the two off lin
 are those of a careful reader of the architecture: whoever breaks one gets an AssertionError, which
 also stays in `broken_rule`, because the battery catches what is raised in its step:
 
-- no gate is let on before programming ended with OK, nor while programming;
+- no gate is let on before programming and self-test ended, nor while they go on;
 - the chip is asked for samples, and to recover, only when it is programmed;
 - both off lines are off from the first piece of programming to the last;
 - an off line opens a gate before the chip is told to, and both agree (law 1).
@@ -12,7 +12,7 @@ also stays in `broken_rule`, because the battery catches what is raised in its s
 Runs on CPython and MicroPython; nothing allocates after construction.
 """
 
-from bms.sample import BUSY, GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, OK
+from bms.sample import BUSY, GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, OK, TRIP_SHORT_CIRCUIT
 
 
 class FakeChip:
@@ -21,7 +21,10 @@ class FakeChip:
     cell_mv, temperature_dc, current_ma, board_temperature_dc, stack_error_mv, trips: the world.
     scanning: whether a new scan is ready for every sample. code: the answer to `sample_into`.
     programming_steps: pieces that programming takes; programming_code: how it ends.
-    gates_code, recover_code: answers to these commands; one that is not OK did nothing.
+    self_test_steps, self_test_code, failing_checks: the same of the self-test, and its result.
+    verify_code: answer to `verify_step`. load: whether a load is on the terminals.
+    latched_trips: trips that stay until `recover` is asked for them.
+    gates_code, recover_code, detect_code: answers to these commands; if not OK, nothing happened.
     failure: an exception that the next call of the driver raises.
     held_off, stuck_on: GATE_* bits that stay off or on whatever is commanded.
     """
@@ -30,16 +33,28 @@ class FakeChip:
         self.cell_mv = [3300] * cells
         self.temperature_dc = [250] * thermistors
         self.board_temperature_dc = 300
+        self.chip_temperature_dc = 300
+        self.bus_mv = None  # behind the switches; None: follows stack and gates
+        self.load = False
         self.current_ma = 0
         self.stack_error_mv = 0
         self.trips = 0
+        self.latched_trips = 0
         self.found_trips = 0
         self.scanning = True
         self.code = OK
         self.programming_steps = 3
         self.programming_code = OK
+        self.self_test_steps = 2
+        self.self_test_code = OK
+        self.failing_checks = 0
+        self.self_test_failed = 0
+        self.verify_code = OK
+        self.verified = 0  # times it was asked to read its settings back
+        self.detecting = False
         self.gates_code = OK
         self.recover_code = OK
+        self.detect_code = OK
         self.failure = None
         self.held_off = 0
         self.stuck_on = 0
@@ -51,8 +66,10 @@ class FakeChip:
         self.programmings = 0  # times programming was started
         self.recovered_trips = -1  # what it was last asked to recover from
         self.programmed = False
+        self.tested = False
         self.broken_rule = None
         self._left = -1  # pieces of programming left; -1: not programming
+        self._tests_left = 0
 
     def charge_off(self, level):
         """The off line of the charge gate."""
@@ -86,6 +103,8 @@ class FakeChip:
         self._fail()
         self.programmings += 1
         self.programmed = False
+        self.tested = False
+        self.detecting = False
         self._left = self.programming_steps
 
     def all_off(self):
@@ -117,10 +136,41 @@ class FakeChip:
             self._left = self.programming_steps
         return self.programming_code
 
+    def start_self_test(self):
+        """Begin."""
+        self._fail()
+        self._must(self.programmed, "what is not programmed is not tested")
+        self._tests_left = self.self_test_steps
+
+    def self_test_step(self, elapsed_ms):
+        """BUSY as long as `self_test_steps` says, then `self_test_code`."""
+        self._fail()
+        self._must(self.lines() == 0, "the off lines are off while the chip is tested")
+        if self._tests_left > 0:
+            self._tests_left -= 1
+            return BUSY
+        self.self_test_failed = self.failing_checks
+        self.tested = self.self_test_code == OK
+        return self.self_test_code
+
+    def verify_step(self):
+        """Read a piece of the settings back."""
+        self._fail()
+        self._must(self.tested, "what is not programmed is not read back")
+        self.verified += 1
+        return self.verify_code
+
+    def detect_load(self, on):
+        """The load detection's current."""
+        self._fail()
+        if self.detect_code == OK:
+            self.detecting = on
+        return self.detect_code
+
     def sample_into(self, sample):
         """What the chip measures now; unless `code` is OK, `sample` keeps what it had."""
         self._fail()
-        self._must(self.programmed, "a chip that is not programmed measures nothing")
+        self._must(self.tested, "a chip that is not programmed and tested measures nothing")
         self.samples += 1
         if self.code != OK:
             return self.code
@@ -133,8 +183,14 @@ class FakeChip:
         sample.stack_mv = total + self.stack_error_mv
         sample.current_ma = self.current_ma
         sample.board_temperature_dc = self.board_temperature_dc
+        sample.chip_temperature_dc = self.chip_temperature_dc
+        bus_mv = self.bus_mv
+        if bus_mv is None:
+            bus_mv = sample.stack_mv if self.gates() else 0
+        sample.bus_mv = bus_mv
+        sample.load_mv = sample.stack_mv if self.detecting and not self.load else 0
         sample.gates = self.gates()
-        sample.trips = self.trips
+        sample.trips = self.trips | self.latched_trips
         if self.scanning:
             sample.scans = (sample.scans + 1) & 0x3FFFFFFF
         return OK
@@ -143,7 +199,7 @@ class FakeChip:
         """Let `gates` on, everything else off."""
         self._fail()
         self._must(gates == gates & GATES_BOTH, "there are two gates")
-        self._must(gates == 0 or self.programmed, "no gate before the chip is programmed")
+        self._must(gates == 0 or self.tested, "no gate before the chip is programmed and tested")
         self._must(gates == self.lines(), "the off lines go first and say the same")
         self.commands += 1
         if self.gates_code == OK:
@@ -155,6 +211,8 @@ class FakeChip:
         self._fail()
         self._must(self.programmed, "a chip that is not programmed latches nothing")
         self.recovered_trips = trips
+        if self.recover_code == OK and trips & TRIP_SHORT_CIRCUIT and not self.load:
+            self.latched_trips &= ~TRIP_SHORT_CIRCUIT
         return self.recover_code
 
     def _must(self, holds, rule):

@@ -8,8 +8,8 @@ HOLD_MS = 5000  # how long a fault of the chip stays after its last sign
 MIRRORS = {
     sample.TRIP_CELL_OVERVOLTAGE: "cell_overvoltage",
     sample.TRIP_CELL_UNDERVOLTAGE: "cell_undervoltage",
-    sample.TRIP_OVERCURRENT_CHARGE: "overcurrent_charge",
-    sample.TRIP_OVERCURRENT_DISCHARGE: "overcurrent_discharge",
+    sample.TRIP_OVERCURRENT_CHARGE: "fast_overcurrent_charge",
+    sample.TRIP_OVERCURRENT_DISCHARGE: "fast_overcurrent_discharge",
     sample.TRIP_SHORT_CIRCUIT: "short_circuit",
     sample.TRIP_OVERTEMPERATURE_CHARGE: "overtemperature_charge",
     sample.TRIP_OVERTEMPERATURE_DISCHARGE: "overtemperature_discharge",
@@ -18,6 +18,8 @@ MIRRORS = {
     sample.TRIP_CHIP_OVERTEMPERATURE: "afe_overtemperature",
     sample.TRIP_HOST_WATCHDOG: "afe_watchdog",
     sample.TRIP_CHIP_FAILED: "afe_failed",
+    sample.TRIP_FET_OVERTEMPERATURE: "fet_overtemperature",
+    sample.TRIP_UNSEEN: "afe_trip_unseen",
 }
 LATCHING = {sample.TRIP_SHORT_CIRCUIT: "short_circuit", sample.TRIP_CHIP_FAILED: "afe_failed"}
 

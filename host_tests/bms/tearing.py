@@ -21,6 +21,7 @@ from modbus.server import Server
 
 COUNTS = 40  # values repeat after these; few enough to keep away from every protection
 ROUNDS = 3
+MOST_REGISTERS = 125  # of one answer (Modbus application protocol, 6.4)
 
 
 class Torn(Exception):
@@ -112,7 +113,7 @@ class Limits:
     def __init__(self):
         self.charge_current_ma = self.discharge_current_ma = 0
 
-    def update(self, cell_min_mv, cell_max_mv, temperature_min_dc, temperature_max_dc):
+    def update(self, cell_min_mv, cell_max_mv, temperature_min_dc, temperature_max_dc, limited):
         cells = [(cell_min_mv - 3200) // 5, (cell_max_mv - 3200) // 5]
         agree(cells + [temperature_min_dc - 100, temperature_max_dc - 100])
 
@@ -170,7 +171,11 @@ class Modbus:
             bench.points, bench.parameters, Access(bench.parameters), bench.battery.requests, print
         )
         self.server = Server(1, registers)
-        size = sum(self._registers(row) for row in range(len(self.points)))
+        size = 0
+        for row in range(len(self.points)):
+            if size + self._registers(row) > MOST_REGISTERS:
+                break
+            size += self._registers(row)
         self.request = bytes((4, TELEMETRY >> 8, TELEMETRY & 0xFF, 0, size))
         self.response = bytearray(260)
 

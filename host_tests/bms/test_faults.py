@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bms.fault_register import WORDS, FaultRegister
-from bms.faults import ROWS, Faults
+from bms.fault_rows import ROWS
+from bms.faults import Faults
 from bms.point_rows import ROWS as POINT_ROWS
 from bms.points import Points
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH
@@ -66,16 +67,104 @@ def test_there_is_room_for_every_fault_in_the_register_and_in_the_points():
 
 def test_every_fault_blocks_something_and_says_what_to_do():
     for bit, row in enumerate(rows(ROWS)):
-        assert row[1] in ("c", "d", "cd")
+        assert row[1] in ("c", "d", "cd", "c!", "d!", "-")
         assert row[2] in ("y", "n")
-        assert FAULTS.blocks[bit] in (GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH)
+        assert (FAULTS.blocks[bit] == 0) == (row[0] in ("event_log_failed", "inverter_lost"))
         assert FAULTS.latching[bit] == (row[2] == "y")
         assert len(FAULTS.advice(bit)) > 20
 
 
 def test_what_only_a_person_can_judge_latches():
     latching = {NAMES[bit] for bit in range(len(FAULTS)) if FAULTS.latching[bit]}
-    assert latching == {"short_circuit", "afe_failed", "step_failed"}
+    assert latching == {
+        "short_circuit", "afe_failed", "step_failed",
+        "deep_discharge", "cell_below_floor", "undervoltage_rebounds", "limited_current",
+        "gates_off_current", "gate_mismatch", "afe_restarting", "self_test_failed", "boot_loop",
+        "precharge_failed", "contactor_positive_welded", "contactor_negative_welded",
+        "precharge_relay_welded", "contactor_stuck_open", "fuse_expected", "interlock_open",
+    }  # fmt: skip
+
+
+def test_what_allows_no_delay_blocks_both_or_is_a_fast_over_current():
+    urgent = {NAMES[bit] for bit in range(len(FAULTS)) if FAULTS.urgent[bit]}
+    both = {NAMES[bit] for bit in range(len(FAULTS)) if FAULTS.blocks[bit] == GATES_BOTH}
+    assert urgent == both | {"fast_overcurrent_charge", "fast_overcurrent_discharge"}
+
+
+@pytest.mark.parametrize(
+    ("name", "urgent"),
+    [
+        ("cell_overvoltage", False),
+        ("fast_overcurrent_charge", True),
+        ("afe_lost", True),
+        ("event_log_failed", False),
+    ],
+)
+def test_the_register_says_whether_what_blocks_allows_a_delay(register, name, urgent):
+    assert not register.urgent
+    register.report(NAMES.index(name), 0)
+    register.step(100)
+    assert register.urgent == urgent
+    register.step(100)
+    assert not register.urgent
+
+
+def test_a_fault_that_is_waived_whole_is_not_urgent(register):
+    register.waived[LOST] = GATES_BOTH
+    register.report(LOST, 0)
+    assert register.step(100) == 0
+    assert not register.urgent
+    assert active(register) == [LOST]
+
+
+def test_a_waived_direction_is_not_blocked_and_the_other_is(register):
+    register.waived[LOST] = GATE_CHARGE
+    register.report(LOST, 0)
+    assert register.step(100) == GATE_DISCHARGE
+    assert register.urgent
+    register.waived[LOST] = 0
+    register.report(LOST, 0)
+    assert register.step(100) == GATES_BOTH
+
+
+def test_a_restored_fault_is_latched_and_can_be_cleared(register):
+    register.restore(SHORT)
+    assert register.is_latched(SHORT) and register.is_active(SHORT)
+    assert register.step(100) == GATES_BOTH
+    register.clear()
+    assert register.step(100) == 0
+    assert not register.is_latched(SHORT)
+
+
+def test_a_fault_that_does_not_latch_is_not_restored(register):
+    register.restore(LOST)
+    assert not register.is_active(LOST)
+    assert register.step(100) == 0
+
+
+def test_only_latching_faults_are_latched(register):
+    register.report(LOST, 5000)
+    register.report(SHORT, 5000)
+    assert register.is_latched(SHORT) and not register.is_latched(LOST)
+
+
+def test_one_latched_fault_can_be_cleared_alone(register):
+    other = NAMES.index("afe_failed")
+    register.report(SHORT, 0)
+    register.report(other, 0)
+    register.step(100)
+    register.clear_one(SHORT)
+    register.step(100)
+    assert active(register) == [other]
+
+
+def test_a_fault_that_was_reported_in_this_step_is_not_cleared(register):
+    register.report(SHORT, 0)
+    register.step(100)
+    register.report(SHORT, 0)
+    register.clear()
+    assert register.step(100) == GATES_BOTH
+    assert active(register) == [SHORT]
 
 
 def test_a_fault_is_active_while_its_cause_is_reported(register):

@@ -88,6 +88,11 @@ def _configurations(draw):
         "cell_undervoltage_warn_mv": undervoltage_warn_mv,
         "cell_overvoltage_trip_mv": 3800,
         "cell_undervoltage_trip_mv": 2000,
+        "pack_overvoltage_warn_mv": 3800,
+        "pack_overvoltage_trip_mv": 3800,
+        "pack_undervoltage_warn_mv": 2000,
+        "pack_undervoltage_trip_mv": 2000,
+        "deep_discharge_trip_mv": 1900,
         "full_cell_mv": 2001,
         "empty_cell_mv": 2000,
         "cell_overvoltage_release_mv": 3700,
@@ -142,6 +147,27 @@ def test_nothing_is_offered_beyond_a_warning_and_everything_before_the_aim(param
     )
     if comfortable:
         assert charge_ma == value("charge_current_max_ma")
+
+
+def test_a_limited_pack_is_offered_the_limited_current_and_never_more_than_its_lines(parameters):
+    limits = Limits(parameters)
+    limits.update(3300, 3300, 250, 250, True)
+    assert (limits.charge_current_ma, limits.discharge_current_ma) == (5000, 5000)
+    limits.update(3300, 3596, 250, 250, True)  # 4 % of 50 A are left
+    assert (limits.charge_current_ma, limits.discharge_current_ma) == (2000, 5000)
+    limits.update(3300, 3300, 250, 250, False)
+    assert (limits.charge_current_ma, limits.discharge_current_ma) == (50000, 100000)
+    limits.forget()
+    assert (limits.charge_current_ma, limits.discharge_current_ma) == (0, 0)
+
+
+def test_thresholds_that_coincide_leave_all_to_the_protection():
+    """A trip at its own warning: there is no line to fall along."""
+    parameters = parameters_with(
+        {"overtemperature_charge_warn_dc": 500, "overtemperature_charge_trip_dc": 500}
+    )
+    assert limits_at(parameters, warm_dc=499)[0] == 50000
+    assert limits_at(parameters, warm_dc=501)[0] == 50000
 
 
 def test_the_points_show_limits_only_while_their_direction_is_allowed():

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from bms.point_rows import ROWS
 from bms.points import STATE_FAULT
-from bms.sample import BUS_ERROR, BUSY, GATES_BOTH, OK, VERIFY_FAILED, WRONG_DEVICE
+from bms.sample import (
+    BUS_ERROR,
+    BUSY,
+    CORRUPT,
+    GATES_BOTH,
+    OK,
+    SENSOR_LOST,
+    VERIFY_FAILED,
+    WRONG_DEVICE,
+)
 from bms.table import INVALID, rows
 from host_tests.bms.bench import Bench
 
@@ -61,35 +70,62 @@ def board_sensor_is_shorted(chip):
     chip.board_temperature_dc = 2500
 
 
-IMPLAUSIBLE = [
-    cell_reads_nothing,
-    cell_spikes_to_12_v,
-    cell_reads_below_zero,
-    current_reads_minus_3000_a,
-    current_reads_plus_3000_a,
-    thermistor_is_open,
-    thermistor_is_shorted,
-    stack_reads_300_v,
-    stack_reads_below_zero,
-    board_sensor_is_open,
-    board_sensor_is_shorted,
-]
+def chip_says_it_is_frozen(chip):
+    chip.chip_temperature_dc = -401
+
+
+def chip_says_it_burns(chip):
+    chip.chip_temperature_dc = 1501
+
+
+def lead_between_cells_1_and_2_is_open(chip):
+    chip.cell_mv[1:3] = [100, 6500]
+
+
+def chip_sends_damaged_data(chip):
+    chip.code = CORRUPT
+
+
+def current_sensor_is_silent(chip):
+    chip.code = SENSOR_LOST
+
+
+# What can not be, and the fault that names it
+IMPLAUSIBLE = {
+    cell_reads_nothing: "measurement_implausible",
+    cell_spikes_to_12_v: "measurement_implausible",
+    cell_reads_below_zero: "measurement_implausible",
+    current_reads_minus_3000_a: "measurement_implausible",
+    current_reads_plus_3000_a: "measurement_implausible",
+    thermistor_is_open: "thermistor_open",
+    thermistor_is_shorted: "thermistor_short",
+    stack_reads_300_v: "measurement_implausible",
+    stack_reads_below_zero: "measurement_implausible",
+    board_sensor_is_open: "measurement_implausible",
+    board_sensor_is_shorted: "measurement_implausible",
+    chip_says_it_is_frozen: "measurement_implausible",
+    chip_says_it_burns: "measurement_implausible",
+    lead_between_cells_1_and_2_is_open: "cell_wire_open",
+    chip_sends_damaged_data: "afe_corrupt",
+    current_sensor_is_silent: "current_sensor_lost",
+}
 
 
 def heal(chip):
     chip.set_cells(3300)
     chip.set_temperatures(250)
-    chip.board_temperature_dc = 300
-    chip.current_ma = 10000
+    chip.board_temperature_dc = chip.chip_temperature_dc = 300
+    chip.current_ma = 10000 if chip.gates() else 0  # nothing flows through open gates
     chip.stack_error_mv = 0
     chip.code = OK
     chip.scanning = True
 
 
 def started(period_ms=100):
-    bench = Bench(period_ms=period_ms, step_period_ms=period_ms)
+    bench = Bench(period_ms=period_ms, step_period_ms=period_ms).start()
     bench.chip.current_ma = 10000
-    return bench.start()
+    bench.step()
+    return bench
 
 
 def values(bench):
@@ -119,7 +155,8 @@ def check_held_over(bench, before):
 
 
 def bad_samples_that_ride_through(period_ms):
-    return min(HOLDOVER_SAMPLES, HOLDOVER_MS // period_ms)
+    """After the last of them, one more step is still within the hold-over's time."""
+    return min(HOLDOVER_SAMPLES, HOLDOVER_MS // period_ms - 1)
 
 
 @pytest.mark.parametrize("period_ms", PERIODS_MS)
@@ -132,7 +169,7 @@ def test_a_lost_chip_is_a_fault_right_after_the_hold_over(period_ms):
         check_held_over(bench, before)
     bench.step()
     check_off(bench, "afe_lost")
-    assert bench.point("measurement_age_ms") <= HOLDOVER_MS + period_ms
+    assert bench.point("measurement_age_ms") <= HOLDOVER_MS
 
 
 @pytest.mark.parametrize("harm", IMPLAUSIBLE)
@@ -145,7 +182,17 @@ def test_what_can_not_be_is_a_fault_right_after_the_hold_over(harm, period_ms):
         bench.step()
         check_held_over(bench, before)
     bench.step()
-    check_off(bench, "measurement_implausible")
+    check_off(bench, IMPLAUSIBLE[harm])
+    assert bench.point("measurement_age_ms") <= HOLDOVER_MS
+
+
+def test_a_late_step_with_a_new_scan_is_a_good_measurement():
+    """A flash write stalls everything for 400 ms; what is measured after it is fresh."""
+    bench = started()
+    for _ in range(10):
+        bench.step(700)  # overrun_ms
+        assert bench.faults() == set()
+        assert bench.point("measurement_age_ms") == 0
 
 
 @pytest.mark.parametrize("harm", IMPLAUSIBLE)
@@ -184,7 +231,7 @@ def test_a_chip_that_answers_but_does_not_measure_is_a_fault_within_half_a_secon
     bench = started(period_ms)
     bench.chip.scanning = False
     took_ms = bench.run_until(lambda: bench.chip.gates() == 0, 5000)
-    assert took_ms <= HOLDOVER_MS + period_ms
+    assert took_ms <= HOLDOVER_MS
     check_off(bench, "measurement_stale")
 
 
@@ -254,55 +301,6 @@ def test_warnings_of_old_measurements_are_not_shown_as_live():
     bench.chip.code = BUS_ERROR
     bench.run(1000)
     assert bench.warnings() == set()
-
-
-def test_points_say_which_cell_and_sensor_are_the_extremes():
-    bench = started()
-    bench.chip.cell_mv[0:4] = [3310, 3290, 3350, 3290]
-    bench.chip.temperature_dc[0:2] = [251, 249]
-    bench.chip.board_temperature_dc = 312
-    bench.chip.current_ma = -50000
-    bench.step()
-    expected = {
-        "pack_voltage_mv": 13240,
-        "current_ma": -50000,
-        "power_w": -662,
-        "cell_min_mv": 3290,
-        "cell_max_mv": 3350,
-        "cell_min_index": 1,
-        "cell_max_index": 2,
-        "cell_delta_mv": 60,
-        "temperature_min_dc": 249,
-        "temperature_max_dc": 251,
-        "board_temperature_dc": 312,
-    }
-    assert {name: bench.point(name) for name in expected} == expected
-    assert [bench.point("cell_voltage_mv", index) for index in range(5)] == [
-        3310, 3290, 3350, 3290, INVALID,
-    ]  # fmt: skip
-    assert [bench.point("temperature_dc", index) for index in range(3)] == [251, 249, INVALID]
-
-
-@given(
-    cells=st.one_of(
-        st.lists(st.integers(2000, 5000), min_size=3, max_size=16),
-        st.lists(st.integers(3300, 3302), min_size=3, max_size=16),
-    ),
-    current_ma=st.integers(-999999, 999999),
-)
-def test_every_plausible_measurement_is_shown_as_it_is(cells, current_ma):
-    bench = Bench(series_cells=len(cells))
-    bench.chip.cell_mv[:] = cells
-    bench.chip.current_ma = current_ma
-    bench.run(600)
-    assert [bench.point("cell_voltage_mv", i) for i in range(len(cells))] == cells
-    assert bench.point("pack_voltage_mv") == sum(cells)
-    assert bench.point("current_ma") == current_ma
-    assert bench.point("cell_min_mv") == min(cells) == cells[bench.point("cell_min_index")]
-    assert bench.point("cell_max_mv") == max(cells) == cells[bench.point("cell_max_index")]
-    power_w = sum(cells) * current_ma / 1000000
-    # Shown rounded, to about one in a thousand
-    assert abs(bench.point("power_w") - power_w) <= 2 + abs(power_w) / 500
 
 
 BAD = st.sampled_from(["lost", "implausible", "stale", "good"])

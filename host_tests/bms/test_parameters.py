@@ -125,8 +125,8 @@ def test_what_the_measuring_chip_is_programmed_with_says_so():
     from afe.bq76952_settings import _READS, _TEMPERATURES
 
     reads = set(_READS)
-    for _, name, _ in _TEMPERATURES:
-        reads |= {name + "_trip_dc", name + "_release_dc"}
+    for row in _TEMPERATURES:
+        reads |= {row[1] + "_trip_dc", row[1] + "_release_dc"}
     for name in reads:
         assert TABLE[name][7] in ("afe", "restart"), name
 
@@ -197,14 +197,28 @@ def test_a_value_out_of_range_is_refused_with_name_range_and_value(loaded, name,
     assert as_dict(loaded) == before
 
 
-@pytest.mark.parametrize(("lower", "sign", "higher"), RULES)
+def wrong_way_round(lower, sign, higher, near):
+    """Values of both within their ranges that just contradict the rule."""
+    more = 1 if sign == "<=" else 0
+    low = RANGES[lower][1] - more
+    place = max(RANGES[lower][0], RANGES[higher][0], min(near, RANGES[higher][1] - 1, low))
+    return {lower: place + more, higher: place}
+
+
+POSSIBLE = [rule for rule in RULES if RANGES[rule[0]][1] >= RANGES[rule[2]][0]]
+
+
+def test_only_delays_are_in_order_whatever_is_chosen():
+    assert [rule[0] for rule in RULES if rule not in POSSIBLE] == ["fast_overcurrent_delay_ms"]
+
+
+@pytest.mark.parametrize(("lower", "sign", "higher"), POSSIBLE)
 def test_values_that_contradict_each_other_are_refused_with_both_names(
     loaded, lower, sign, higher
 ):
     before = as_dict(loaded)
-    # A place that both ranges have, and the two there just the wrong way round
-    place = max(RANGES[lower][0], RANGES[higher][0], min(before[lower], RANGES[higher][1] - 1))
-    wanted = {lower: place + 1 if sign == "<=" else place, higher: place}
+    # The two just the wrong way round, as near to where they were as both ranges allow
+    wanted = wrong_way_round(lower, sign, higher, before[lower])
     with pytest.raises(ParameterError) as refusal:
         loaded.change([(loaded.index(name), value) for name, value in wanted.items()])
     text = str(refusal.value)
@@ -219,6 +233,8 @@ def test_a_contradiction_that_the_same_batch_resolves_is_none(loaded):
         "cell_overvoltage_trip_mv": 3800,
         "cell_overvoltage_release_mv": 3700,
         "charge_cell_mv": 3690,
+        "pack_overvoltage_warn_mv": 3740,
+        "pack_overvoltage_trip_mv": 3760,
     }
     loaded.change([(loaded.index(name), value) for name, value in changes.items()])
     assert {name: loaded.value(name) for name in changes} == changes

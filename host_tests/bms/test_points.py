@@ -50,6 +50,8 @@ VECTORS = {
     "faults": (4, TYPE_B16),
     "warnings": (4, TYPE_B16),
     "balancing": (2, TYPE_B16),
+    "self_test_failed": (1, TYPE_B16),
+    "outputs": (1, TYPE_B16),
 }
 # What tells of the pack now, and would mislead if it were old
 MEASURED = [
@@ -68,6 +70,8 @@ MEASURED = [
     "temperature_min_dc",
     "temperature_max_dc",
     "board_temperature_dc",
+    "bus_voltage_mv",
+    "afe_temperature_dc",
 ]
 
 
@@ -94,7 +98,7 @@ def test_what_is_not_a_vector_is_one_value_of_32_bits(points):
 
 def test_units_are_in_the_names(points):
     suffixes = {"_mv": "mV", "_ma": "mA", "_mah": "mAh", "_dc": "0.1C", "_bp": "0.01%",
-                "_ms": "ms", "_s": "s", "_w": "W"}  # fmt: skip
+                "_ms": "ms", "_us": "us", "_s": "s", "_w": "W"}  # fmt: skip
     for name in names_of(points):
         unit = points.units.name(points.index(name))
         for suffix, meant in suffixes.items():
@@ -162,7 +166,7 @@ def test_a_name_that_is_not_there_is_refused(points):
 
 
 def test_states_have_names():
-    assert len(STATES) == len(set(STATES)) == 7
+    assert len(STATES) == len(set(STATES)) == 10
 
 
 @given(st.integers(-1000, 1000), st.integers(-1000, 1000))

@@ -3,37 +3,69 @@
 import pytest
 
 from bms import requests, sample
-from bms.sample import GATE_CHARGE, GATES_BOTH, OK
+from bms.sample import BUS_ERROR, GATE_CHARGE, GATES_BOTH, OK
 from host_tests.bms.bench import Bench
 from host_tests.bms.mirrors import BLOCKS, HOLD_MS, LATCHING, MIRRORS
+from host_tests.bms.row_bench import ALONE, NAMES, Row, drive, setting_name
 
-ROW_TRIPS = {
-    trip: name for trip, name in MIRRORS.items() if "afe" not in name and trip not in LATCHING
-}
+# The same protection stands in software too: its release decides.
+ROW_TRIPS = {trip: name for trip, name in MIRRORS.items() if name in NAMES}
+HELD_TRIPS = [trip for trip in MIRRORS if trip not in ROW_TRIPS and trip not in LATCHING]
+
+
+def test_every_trip_of_the_drivers_has_its_mirror():
+    trips = {value for name, value in vars(sample).items() if name.startswith("TRIP_")}
+    assert trips == set(MIRRORS)
+    assert len(set(MIRRORS.values())) == len(MIRRORS)
 
 
 @pytest.mark.parametrize("trip", MIRRORS, ids=MIRRORS.values())
 def test_a_trip_of_the_chip_is_a_fault_and_a_force_off_in_the_same_step(trip):
     bench = Bench().start()
+    bench.events()
     bench.chip.trips = trip
     bench.step()
     name = MIRRORS[trip]
     assert bench.faults() == {name}
     assert bench.chip.lines() == bench.chip.commanded == GATES_BOTH & ~BLOCKS[name]
     assert BLOCKS[name]
+    events = bench.events()
+    assert ("afe_trip", 0, trip) in events
+    assert ("fault", name) in [event[:2] for event in events]
     bench.run(60000)  # as long as the chip says so, whatever our own rows find
     assert bench.faults() == {name}
     assert bench.chip.lines() == GATES_BOTH & ~BLOCKS[name]
+
+
+def test_only_new_trips_are_logged():
+    bench = Bench().start()
+    bench.events()
+    both = sample.TRIP_CELL_OVERVOLTAGE | sample.TRIP_CHIP_OVERTEMPERATURE
+    for trips, new in (
+        (sample.TRIP_CELL_OVERVOLTAGE, sample.TRIP_CELL_OVERVOLTAGE),
+        (sample.TRIP_CELL_OVERVOLTAGE, None),
+        (both, sample.TRIP_CHIP_OVERTEMPERATURE),
+        (sample.TRIP_CELL_OVERVOLTAGE, None),
+        (0, None),
+        (both, both),
+    ):
+        bench.chip.trips = trips
+        bench.step()
+        logged = [event[2] for event in bench.events() if event[0] == "afe_trip"]
+        assert logged == ([] if new is None else [new])
 
 
 @pytest.mark.parametrize("release_delay_ms", [0, 5000])
 @pytest.mark.parametrize("trip", ROW_TRIPS, ids=ROW_TRIPS.values())
 def test_after_a_trip_of_the_chip_our_own_release_decides(trip, release_delay_ms):
     name = MIRRORS[trip]
-    bench = Bench(**{name + "_release_delay_ms": release_delay_ms}).start()
+    settings = {setting_name(name, "release_delay"): release_delay_ms}
+    bench = Bench(**ALONE.get(name, {}), **settings).start()
     bench.chip.trips = trip
     bench.chip.held_off = BLOCKS[name]
-    for _ in range(20):
+    if name == "cell_undervoltage":
+        bench.chip.current_ma = 501  # it wants a charge current, too
+    for _ in range(15):
         bench.step()
         assert bench.faults() == {name}
         assert bench.chip.lines() == GATES_BOTH & ~BLOCKS[name]
@@ -48,25 +80,17 @@ def test_after_a_trip_of_the_chip_our_own_release_decides(trip, release_delay_ms
 @pytest.mark.parametrize("trip", ROW_TRIPS, ids=ROW_TRIPS.values())
 def test_after_a_trip_a_signal_short_of_its_release_keeps_the_gate_off(trip):
     name = MIRRORS[trip]
-    bench = Bench().start()
-    bench.chip.trips = trip
-    bench.step()
-    bench.chip.trips = 0
-    place = name + "_release_"
-    if name.startswith("cell"):
-        bench.chip.cell_mv[0] = bench.setting(place + "mv")
-    elif name == "overcurrent_charge":
-        bench.chip.current_ma = bench.setting(place + "ma")
-    elif name == "overcurrent_discharge":
-        bench.chip.current_ma = -bench.setting(place + "ma")
-    else:
-        bench.chip.temperature_dc[0] = bench.setting(place + "dc")
-    bench.run(100000)
-    assert name in bench.faults()
-    assert not bench.chip.lines() & BLOCKS[name]
+    row = Row(name)
+    row.bench.chip.trips = trip
+    row.bench.step()
+    row.bench.chip.trips = 0
+    row.drive("release")
+    row.bench.run(100000)
+    assert name in row.bench.faults()
+    assert not row.bench.chip.lines() & BLOCKS[name]
 
 
-@pytest.mark.parametrize("trip", [sample.TRIP_HOST_WATCHDOG, sample.TRIP_CHIP_OVERTEMPERATURE])
+@pytest.mark.parametrize("trip", HELD_TRIPS, ids=[MIRRORS[trip] for trip in HELD_TRIPS])
 def test_a_trip_that_is_over_holds_the_gates_off_for_a_while(trip):
     bench = Bench().start()
     bench.chip.trips = trip
@@ -81,7 +105,7 @@ def test_a_trip_seen_while_the_measurement_is_implausible_counts():
     bench.chip.cell_mv[1] = 12000
     bench.chip.trips = sample.TRIP_OVERCURRENT_DISCHARGE
     bench.step()
-    assert bench.faults() == {"overcurrent_discharge"}
+    assert bench.faults() == {"fast_overcurrent_discharge"}
     assert bench.chip.lines() == GATE_CHARGE
 
 
@@ -91,12 +115,23 @@ def test_a_trip_seen_after_the_hold_over_counts_too():
     bench.run(2000)
     bench.chip.trips = sample.TRIP_OVERCURRENT_DISCHARGE
     bench.step()
-    assert bench.faults() == {"measurement_implausible", "overcurrent_discharge"}
+    assert bench.faults() == {"measurement_implausible", "fast_overcurrent_discharge"}
     bench.chip.trips = 0
     bench.chip.cell_mv[1] = 3300
     bench.run(HOLD_MS + 2000)
-    assert bench.faults() == {"overcurrent_discharge"}  # released by its own delay, 30 s
+    assert bench.faults() == {"fast_overcurrent_discharge"}  # released by its own delay, 30 s
     assert bench.chip.lines() == GATE_CHARGE
+
+
+@pytest.mark.parametrize("way", ["charge", "discharge"])
+def test_the_software_backs_up_the_fast_over_current_of_the_chip(way):
+    """Should the chip not trip: slower, but before the slow one."""
+    bench = Bench(gates_off_current_ma=20000).start()
+    drive(bench.chip, "overcurrent_" + way, bench.setting(f"fast_overcurrent_{way}_ma") + 1)
+    took_ms = bench.run_until(bench.faults, 3000)
+    assert bench.faults() == {"fast_overcurrent_" + way}
+    backup_ms = bench.setting("fast_overcurrent_backup_ms")
+    assert backup_ms <= took_ms <= backup_ms + 200
 
 
 @pytest.mark.parametrize("trip", LATCHING, ids=LATCHING.values())
@@ -126,11 +161,28 @@ def test_a_latched_fault_whose_cause_is_there_can_not_be_cleared(trip):
         assert bench.faults() == {LATCHING[trip]}
         assert bench.chip.lines() == 0
         assert bench.chip.recovered_trips == trip
+
+
+def test_one_clear_waits_for_the_hold_of_a_trip_that_was_just_seen():
+    bench = Bench().start()
+    bench.chip.trips = sample.TRIP_CHIP_FAILED
+    bench.step()
     bench.chip.trips = 0
     bench.ask(requests.CLEAR_FAULTS)
+    took_ms = bench.run_until(lambda: bench.faults() == set(), 10000)
+    assert HOLD_MS - 100 <= took_ms <= HOLD_MS + 200
+
+
+def test_a_clear_does_not_go_on_for_ever():
+    """What comes back after eight seconds needs a person again."""
+    bench = Bench().start()
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(HOLD_MS + 3000)
+    bench.chip.trips = sample.TRIP_CHIP_FAILED
     bench.step()
-    assert bench.chip.lines() == 0
-    assert bench.faults() == {LATCHING[trip]}
+    bench.chip.trips = 0
+    bench.run(60000)
+    assert bench.faults() == {"afe_failed"}
 
 
 def test_a_latched_fault_survives_programming_and_a_lost_chip():
@@ -148,21 +200,6 @@ def test_a_latched_fault_survives_programming_and_a_lost_chip():
     bench.run(10000)
     assert bench.faults() == {"short_circuit"}
     assert bench.chip.lines() == 0
-
-
-@pytest.mark.parametrize("name", ["cell_overvoltage", "overtemperature_charge"])
-def test_clearing_does_not_touch_a_fault_that_releases_by_itself(name):
-    bench = Bench().start()
-    bench.chip.cell_mv[0] = 3700 if name == "cell_overvoltage" else 3300
-    bench.chip.temperature_dc[0] = 510 if name == "overtemperature_charge" else 250
-    bench.run(5000)
-    bench.chip.cell_mv[0] = 3500
-    bench.chip.temperature_dc[0] = 460 if name == "overtemperature_charge" else 250
-    for _ in range(10):
-        bench.ask(requests.CLEAR_FAULTS)
-        bench.step()
-        assert name in bench.faults()
-        assert not bench.chip.lines() & GATE_CHARGE
 
 
 @pytest.mark.parametrize("trip", MIRRORS, ids=MIRRORS.values())
@@ -200,8 +237,76 @@ def test_a_latched_fault_is_not_cleared_while_its_cause_can_not_be_known(trouble
 def test_a_step_later_than_the_chip_waits_for_us_counts_as_its_watchdog(watchdog_s):
     """It opened the gates, and forgot it as soon as it heard from us again."""
     bench = Bench(afe_watchdog_s=watchdog_s).start()
+    bench.step(1000 * watchdog_s - 1)
+    assert "afe_watchdog" not in bench.faults()
+    bench.run(10000)
     bench.step(1000 * watchdog_s)
     assert "afe_watchdog" in bench.faults()
     assert bench.chip.lines() == 0
     took_ms = bench.run_until(lambda: bench.chip.gates() == GATES_BOTH, 10000)
     assert HOLD_MS - 100 <= took_ms <= HOLD_MS + 200
+
+
+def shorted(load):
+    """A pack after a short circuit, which the chip latched too."""
+    bench = Bench().start()
+    bench.chip.load = load
+    bench.chip.latched_trips = sample.TRIP_SHORT_CIRCUIT
+    bench.step()
+    assert bench.faults() == {"short_circuit"}
+    return bench
+
+
+def test_a_short_circuit_stays_until_the_load_is_gone_then_one_clear_is_enough():
+    bench = shorted(load=True)
+    for _ in range(5):
+        bench.ask(requests.CLEAR_FAULTS)
+        bench.run(10000)
+        assert bench.faults() == {"short_circuit"}
+        assert bench.chip.lines() == 0
+        assert bench.chip.detecting
+    bench.chip.load = False
+    bench.run(10000)
+    assert bench.faults() == {"short_circuit"}  # a person's word is still missing
+    bench.ask(requests.CLEAR_FAULTS)
+    took_ms = bench.run_until(lambda: bench.chip.gates() == GATES_BOTH, 9000)
+    assert took_ms <= HOLD_MS + 3000
+    bench.step()
+    assert not bench.chip.detecting
+    assert bench.faults() == set()
+
+
+def test_the_load_of_a_short_circuit_is_looked_for_only_while_all_gates_are_off():
+    bench = Bench().start()
+    bench.chip.stuck_on = GATE_CHARGE
+    bench.chip.trips = sample.TRIP_SHORT_CIRCUIT
+    for _ in range(30):
+        bench.step()
+        assert not bench.chip.detecting
+    bench.chip.stuck_on = 0
+    bench.run(200)
+    assert bench.chip.detecting
+    bench.ask(requests.REPROGRAM_AFE)
+    bench.step()
+    assert not bench.chip.detecting
+
+
+@pytest.mark.parametrize("trip", [0, sample.TRIP_CHIP_FAILED])
+def test_without_a_short_circuit_no_load_is_looked_for(trip):
+    bench = Bench().start()
+    bench.chip.trips = trip
+    bench.ask(requests.GATES_OFF)
+    bench.run(3000)
+    assert not bench.chip.detecting
+
+
+def test_a_load_that_can_not_be_looked_for_yet_is_looked_for_later():
+    bench = Bench().start()
+    bench.chip.detect_code = BUS_ERROR
+    bench.chip.load = True
+    bench.chip.trips = sample.TRIP_SHORT_CIRCUIT
+    bench.run(1000)
+    assert not bench.chip.detecting
+    bench.chip.detect_code = OK
+    bench.run(200)
+    assert bench.chip.detecting

@@ -12,16 +12,32 @@ DRAWING = ROOT / "docs" / "images" / "pico_wiring.svg"
 
 # GP number: pin of the board. Raspberry Pi Pico data sheet, pinout.
 PINS = {2: 4, 3: 5, 4: 6, 5: 7, 8: 11, 9: 12, 10: 14, 16: 21, 17: 22, 18: 24, 19: 25, 22: 29}
+# What only some packs have: contactors and their contacts, interlock, outputs, current sensor.
+MORE_PINS = {
+    11: 15, 12: 16, 13: 17, 26: 31, 27: 32, 28: 34, 15: 20, 20: 26, 21: 27, 14: 19, 6: 9, 7: 10,
+}  # fmt: skip
+CLOSE = (11, 12, 13)  # coils
+OUTPUTS = (20, 21, 14)
 
 
 def test_these_are_the_pins_of_the_board_file():
     source = (ROOT / "boards" / "pico" / "board.py").read_text()
-    assert {int(number) for number in re.findall(r"\bPin\((\d+)", source)} == set(PINS)
+    numbers = [int(number) for number in re.findall(r"\bPin\((\d+)", source)]
+    assert len(numbers) == len(set(numbers)), "one pin for two purposes"
+    assert set(numbers) == set(PINS) | set(MORE_PINS)
 
 
 def test_the_page_lists_exactly_these_pins():
     rows = re.findall(r"^\| (\d+) \| GP(\d+) \|", PAGE, re.MULTILINE)
-    assert {int(name): int(pin) for pin, name in rows} == PINS
+    assert len(rows) == len(PINS) + len(MORE_PINS)
+    assert {int(name): int(pin) for pin, name in rows} == PINS | MORE_PINS
+
+
+@pytest.mark.parametrize("number", CLOSE + OUTPUTS)
+def test_what_switches_by_a_high_level_is_pulled_down_and_off_in_reset(number):
+    row = re.search(rf"^\| \d+ \| GP{number} \|.*$", PAGE, re.MULTILINE)[0]
+    assert "10 kΩ to ground" in row
+    assert "pull-down" in row and "**off**" in row
 
 
 def test_the_readme_sketches_exactly_these_pins():

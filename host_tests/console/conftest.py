@@ -1,17 +1,21 @@
 """A console with a person in front of it: bytes typed, bytes read, no port and no waiting."""
 
 import asyncio
+from array import array
 
 import pytest
 
+from bms import requests
 from bms.access import Access
 from bms.faults import Faults
 from bms.parameters import Parameters
 from bms.point_rows import ROWS
-from bms.points import STATE_ACTIVE, STATE_UNCONFIGURED, Points
+from bms.points import PATH_ON, STATE_ACTIVE, STATE_UNCONFIGURED, Points
 from bms.requests import Requests
+from bms.trial import Trial
 from console.console import Console
 from storage.configuration import Configuration
+from storage.state import StateError
 
 PACK = {"chemistry": 0, "series_cells": 4, "design_capacity_mah": 100_000}
 
@@ -45,6 +49,12 @@ HEALTHY = {
     "measurement_age_ms": 0,
     "series_cells": 4,
     "faults": 0,
+    "path_state": PATH_ON,
+    "limited": 0,
+    "suspect_lead": -1,
+    "self_test_failed": 0,
+    "boots": 12,
+    "watchdog_resets": 0,
     "warnings": 0,
     "balancing": 0b1000,
 }
@@ -78,8 +88,77 @@ class Stream:
         await asyncio.sleep(0)
 
 
+class FastPath:
+    """The part of bms.battery that commissioning asks: it carries out a request per step.
+
+    cell_mv, stack_mv: what the chip measures; refuses: gates do not close, whatever is asked
+    """
+
+    def __init__(self, letter_box, cells):
+        self._letter_box = letter_box
+        self.alive = True
+        self.refuses = False
+        self.cell_mv = [3_300] * cells
+        self.stack_mv = 3_300 * cells
+        self.captured_cell_mv = array("i", [0] * cells)
+        self.captured_stack_mv = 0
+        self.captures = 0
+        self.trial = Trial()
+
+    def step(self):
+        """What the timer calls, here whenever the console pauses."""
+        if not self.alive:
+            return
+        if self._letter_box.pending == requests.CAPTURE:
+            self.captured_cell_mv[:] = array("i", self.cell_mv)
+            self.captured_stack_mv = self.stack_mv
+            self.captures += 1
+        elif self._letter_box.pending == requests.TRY_CURRENT:
+            self.trial.start()
+            if self.refuses:
+                self.trial.abort()
+        self._letter_box.pending = requests.NONE
+
+
+class EventsLog:
+    """An event log in memory; `written` holds records as storage.event_log gives them."""
+
+    def __init__(self):
+        self.written = []
+
+    def records(self, count):
+        yield from self.written[::-1][:count]
+
+
+class Commission:
+    """What the application keeps of the commissioning."""
+
+    def __init__(self):
+        self.record = None
+        self.flash_is_full = False
+
+    def record_saved(self):
+        return self.record
+
+    def save(self, record):
+        if self.flash_is_full:
+            raise StateError("the flash is full: delete files; the state before stays saved")
+        self.record = record
+
+
+class Services:
+    """What only some commands ask for."""
+
+    def __init__(self, letter_box, cells):
+        self.events_log = EventsLog()
+        self.battery = FastPath(letter_box, cells)
+        self.commission = Commission()
+
+
 class Terminal:
     """A board's console and everything behind it, on the desk."""
+
+    latest = None  # whose time passes when a console sleeps
 
     def __init__(self, directory, settings=None, trusted=True):
         self.typed = bytearray()
@@ -99,6 +178,7 @@ class Terminal:
             self.parameters.load(settings)
             self.configuration.save(self.parameters)
         self.configuration.load(self.parameters)
+        self.services = Services(self.requests, (settings or PACK)["series_cells"])
         self.publish(state=STATE_UNCONFIGURED if settings is None else STATE_ACTIVE)
         self.console = Console(
             self.points,
@@ -111,7 +191,9 @@ class Terminal:
             self.effects.append,
             self._restart,
             self._maintain,
+            self.services,
         )
+        Terminal.latest = self
 
     def _restart(self):
         self.restarts += 1
@@ -149,11 +231,18 @@ class Terminal:
         return text.split("> " + command + "\r\n", 1)[1].removesuffix("> ").splitlines()
 
 
+async def _sleep_ms(pause_ms):
+    """No waiting: what happens meanwhile has happened. A mere turn takes no time."""
+    if pause_ms:
+        Terminal.latest.services.battery.step()
+    await asyncio.sleep(0)
+
+
 @pytest.fixture(autouse=True)
 def micropython_asyncio(monkeypatch):
     """The two names of MicroPython's asyncio that CPython's lacks or has otherwise."""
     monkeypatch.setattr(asyncio, "StreamReader", Stream)
-    monkeypatch.setattr(asyncio, "sleep_ms", lambda _: asyncio.sleep(0), raising=False)
+    monkeypatch.setattr(asyncio, "sleep_ms", _sleep_ms, raising=False)
 
 
 @pytest.fixture

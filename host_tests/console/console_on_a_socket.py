@@ -8,13 +8,16 @@ import asyncio
 import gc
 import socket
 import sys
+from array import array
 
+from bms import requests
 from bms.access import Access
 from bms.faults import Faults
 from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import Requests
+from bms.trial import Trial
 from console.commands import COMMANDS
 from console.console import Console
 from storage.configuration import Configuration
@@ -22,17 +25,59 @@ from storage.configuration import Configuration
 parameters = Parameters()
 configuration = Configuration(sys.argv[2])
 configuration.load(parameters)
+
+
+class EventsLog:
+    def records(self, count):
+        return ((2, 1, 70, 1, 0, 3671), (1, 1, 0, 0, 0, 1))[:count]
+
+
+class Battery:
+    """Answers a request as soon as somebody looks whether it did."""
+
+    captured_cell_mv = array("i", [3300, 6600, -3300, 6600])
+    captured_stack_mv = 13200
+    trial = Trial()
+
+    def __init__(self, letter_box):
+        self._letter_box = letter_box
+        self._captures = 0
+
+    @property
+    def captures(self):
+        self._captures += self._letter_box.pending == requests.CAPTURE
+        self._letter_box.pending = requests.NONE
+        return self._captures
+
+
+class Commission:
+    def record_saved(self):
+        return None
+
+
+class Services:
+    """What only some commands ask for."""
+
+    events_log = EventsLog()
+    commission = Commission()
+
+    def __init__(self, letter_box):
+        self.battery = Battery(letter_box)
+
+
+letter_box = Requests()
 console = Console(
     Points(ROWS),
     parameters,
     Faults(),
     Access(parameters, trusted=True),
-    Requests(),
+    letter_box,
     configuration,
     "Cellsteward on %s" % sys.platform,
     print,
     print,
     print,
+    Services(letter_box),
 )
 
 

@@ -1,5 +1,7 @@
 """What a person does: settings, access, gates, faults, restart."""
 
+import shutil
+
 from bms import requests
 from bms.parameters import APPLIES_AFE, APPLIES_NOW, APPLIES_RESTART, Parameters
 from storage.configuration import Configuration
@@ -129,7 +131,7 @@ def test_unsaved_settings_show_in_the_status_until_saved(board):
 
 def test_a_flash_that_refuses_is_reported_in_words(board):
     board.ask("set access_minutes 20")
-    board.configuration._directory = board.directory + "/gone/"
+    shutil.rmtree(board.directory)
     (line,) = board.ask("save")
     assert line.startswith("Refused: the flash refused to write")
     assert "the settings before stay saved" in line
@@ -208,3 +210,33 @@ def test_maintenance_is_announced_before_it_happens(board):
 def test_a_restart_is_announced_before_it_happens(board):
     assert board.ask("restart") == ["Restarting, gates off. What was not saved is gone."]
     assert board.restarts == 1
+
+
+def test_a_deep_discharge_is_acknowledged_only_by_typing_its_name(board):
+    board.raise_faults("faults", "deep_discharge")
+    board.publish(lowest_cell_mv=1_730)
+    lines = board.ask("acknowledge")
+    assert lines[0].startswith("A cell was emptied below its minimum (1.730 V at rest).")
+    assert lines[-1] == "If you take that on: `acknowledge deep_discharge`."
+    assert board.requests.pending == requests.NONE
+    assert board.ask("acknowledge yes") == ["Usage: acknowledge [deep_discharge]"]
+    (line,) = board.ask("acknowledge deep_discharge")
+    assert line.startswith(
+        "Asked: a charger may bring up to 5.00 A until the cells are well again"
+    )
+    assert board.requests.pending == requests.ACKNOWLEDGE_DEEP_DISCHARGE
+
+
+def test_nothing_is_acknowledged_without_the_fault_or_below_the_floor(board):
+    (line,) = board.ask("acknowledge deep_discharge")
+    assert line.startswith("No cell waits for that")
+    board.raise_faults("faults", "deep_discharge", "cell_below_floor")
+    (line,) = board.ask("acknowledge deep_discharge")
+    assert line.startswith("A cell rested below the floor: nobody can allow charging it")
+    assert board.requests.pending == requests.NONE
+
+
+def test_an_acknowledgement_needs_an_unlocked_console(locked_board):
+    locked_board.raise_faults("faults", "deep_discharge")
+    assert locked_board.ask("acknowledge deep_discharge")[0].startswith("Locked:")
+    assert locked_board.requests.pending == requests.NONE

@@ -3,10 +3,16 @@
 import pytest
 
 from bms.parameters import Parameters
-from cellsteward import console_docs, generated_docs, parameter_docs, point_docs
+from cellsteward import (
+    commissioning_docs,
+    console_docs,
+    generated_docs,
+    parameter_docs,
+    point_docs,
+)
 from storage.configuration import Configuration
 
-GENERATORS = (console_docs, parameter_docs, point_docs)
+GENERATORS = (commissioning_docs, console_docs, parameter_docs, point_docs)
 
 
 @pytest.mark.parametrize("generator", GENERATORS, ids=lambda generator: generator.PAGE.name)

@@ -83,6 +83,19 @@ def test_every_command_answers(board):
     assert len(board.ask("get")) > 70
 
 
+def test_the_log_and_the_wiring_check_run_there_too(board):
+    assert board.ask("log")[-1] == "     2  start 1, 1 min 10 s: fault cell_overvoltage at 3.671 V"
+    for setting in ("chemistry lfp", "series_cells 4", "design_capacity_mah 100000"):
+        board.ask("set " + setting)
+    board.ask("save")
+    assert board.ask("commission wiring")[1] == "  Leads 2 and 3 are swapped: exchange them."
+    assert board.ask("commission pack lfp 4 100.5")[0].startswith(
+        "  design_capacity_mah is 100000"
+    )
+    assert board.ask("commission pack lfp 4 100")[0] == "That is what the settings say."
+    assert board.ask("commission")[2].split() == ["pack", "done"]
+
+
 def test_noise_on_the_wire_does_not_stop_it(board):
     board.port.sendall(bytes(byte for byte in range(256) if byte not in b"\r\n\x03") * 20)
     board.port.sendall(b"\x03")

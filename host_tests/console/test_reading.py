@@ -14,9 +14,11 @@ def test_status_says_first_that_all_is_well(board):
     assert lines[3] == "Cells         3.312 V (cell 2) to 3.341 V (cell 4), spread 29 mV"
     assert lines[4] == "Temperatures  -1.5 C to 23.4 C, board 31.0 C"
     assert lines[5] == "Gates         charge on, discharge on"
-    assert lines[6] == "May charge    50.0 A up to 14.00 V"
-    assert lines[7] == "May discharge 100.0 A down to 12.00 V"
-    assert lines[8] == "State         active, running for 3 h 12 min"
+    assert lines[6] == "Power path    on"
+    assert lines[7] == "May charge    50.0 A up to 14.00 V"
+    assert lines[8] == "May discharge 100.0 A down to 12.00 V"
+    assert lines[9] == "State         active, running for 3 h 12 min"
+    assert lines[10] == "Started       12 times; by the watchdog in the last ten minutes: 0"
 
 
 def test_status_of_a_new_board_says_that_it_does_not_guard_and_what_to_do(new_board):
@@ -46,7 +48,7 @@ def test_status_has_words_for_every_state(board, state):
     board.publish(state=state)
     lines = board.ask("status")
     assert lines[0].endswith(".")
-    assert lines[-1].startswith("State         " + points.STATES[state])
+    assert lines[-2].startswith("State         " + points.STATES[state])
 
 
 def test_values_without_a_measurement_read_as_missing_and_the_age_is_told(board):
@@ -110,6 +112,33 @@ def test_faults_say_what_they_block_whether_they_stay_and_what_to_do(board):
     ]
 
 
+@pytest.mark.parametrize("state", range(len(points.PATH_STATES)))
+def test_status_has_words_for_every_state_of_the_power_path(board, state):
+    board.publish(path_state=state, limited=1)
+    words = points.PATH_STATES[state].replace("_", " ")
+    assert f"Power path    {words}, limited current only" in board.ask("status")
+    assert board.ask("get path_state")[0].split() == ["path_state", points.PATH_STATES[state]]
+
+
+def test_status_and_faults_name_the_lead_and_the_failed_checks(board):
+    board.publish(suspect_lead=3, self_test_failed=0b1001_1000)
+    expected = [
+        "  The start-up self-test failed at: balance switches, cell wires, clock.",
+        "  Look at balance lead 3, the 4th from pack minus.",
+    ]
+    assert board.ask("status")[1:3] == expected
+    assert board.ask("faults")[-2:] == expected
+    board.publish(suspect_lead=0, self_test_failed=0)
+    assert board.ask("faults")[-1] == "  Look at balance lead 0, the 1st from pack minus."
+
+
+def test_the_restarts_by_the_watchdog_are_told(board):
+    board.publish(boots=31, watchdog_resets=2)
+    assert "Started       31 times; by the watchdog in the last ten minutes: 2" in board.ask(
+        "status"
+    )
+
+
 def test_no_faults_read_as_such(board):
     assert board.ask("faults") == ["No faults.", "No warnings."]
 
@@ -122,8 +151,8 @@ def test_get_alone_lists_every_setting(board):
 
 
 def test_get_with_a_part_of_a_name_lists_settings_and_values(board):
-    lines = [" ".join(line.split()) for line in board.ask("get overtemperature_charge_trip")]
-    assert lines == ["overtemperature_charge_trip_dc 500 (50.0 C) 0 to 900"]
+    lines = [" ".join(line.split()) for line in board.ask("get full_cell")]
+    assert lines == ["full_cell_mv 3450 mV 1500 to 4500"]
     assert board.ask("get soc")[0].split() == ["soc_bp", "81.2", "%"]
     assert board.ask("get temperature_dc")[0].split()[1:] == ["-1.5", "C", "23.4", "C"]
 

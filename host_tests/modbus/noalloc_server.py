@@ -79,7 +79,7 @@ frames.append(frame("03020001", 99))
 unlock = frame(f"06{UNLOCK:04x}{CODE:04x}")
 command = frame(f"06{COMMAND:04x}0002")
 lock = frame(f"06{COMMAND:04x}0004")
-response = bytearray(MAX_ADU)
+response = bytearray(4 + MAX_ADU)  # Modbus TCP: seven bytes before the PDU in place of three
 work = bytearray(MAX_ADU)
 
 

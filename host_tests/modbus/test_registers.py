@@ -28,6 +28,7 @@ for _name, _unit, _type, _count, _path, _help in rows(POINT_ROWS):
     POINTS.append((_next, _name, _type, int(_count)))
     _next += WIDTHS[_type] * int(_count)
 TELEMETRY_END = _next
+MOST = 125  # registers in one answer: Modbus V1.1b3, 6.3
 PARAMETERS = [
     (int(row[0], 16), row[1], row[3], int(row[4]), int(row[5])) for row in rows(PARAMETER_ROWS)
 ]
@@ -104,10 +105,18 @@ def test_voltage_current_power_and_soc_come_first(device):
     assert decoded(registers[6:8], "i32") == 8_765
 
 
-def test_the_telemetry_block_is_contiguous_and_fits_one_request(device):
-    assert len(read(device, 0x0100, TELEMETRY_END - 0x0100)) == TELEMETRY_END - 0x0100
+def test_the_telemetry_block_is_contiguous_and_ends_where_the_table_ends(device):
+    for start in range(0x0100, TELEMETRY_END, MOST):
+        count = min(MOST, TELEMETRY_END - start)
+        assert len(read(device, start, count)) == count
     assert read(device, TELEMETRY_END, 1) == 2
-    assert read(device, 0x0100, TELEMETRY_END - 0x0100 + 1) == 2
+    assert read(device, TELEMETRY_END - MOST + 1, MOST) == 2
+
+
+def test_what_most_readers_want_fits_one_request():
+    """docs/modbus.md: up to `balancing`."""
+    address, _, kind, count = next(row for row in POINTS if row[1] == "balancing")
+    assert address + WIDTHS[kind] * count - 0x0100 <= MOST
 
 
 @pytest.mark.parametrize("row", POINTS, ids=[row[1] for row in POINTS])
@@ -182,7 +191,7 @@ def test_one_request_is_served_from_one_snapshot(device):
             super().snapshot_into(view)
 
     device.registers._points = ticking = Ticking(POINT_ROWS)
-    registers = read(device, 0x0100, TELEMETRY_END - 0x0100)
+    registers = read(device, 0x0100, MOST)
     assert ticking.snapshots == 1
     assert set(registers) == {0, 1}
     read(device, 0x1000, 1)

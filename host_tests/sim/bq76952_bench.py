@@ -34,6 +34,7 @@ class BenchPack:
         self.cell_temperature_c = [25.0, 25.0, 25.0]
         self.board_temperature_c = 30.0
         self.bus_v = 3.3 * cells
+        self.load_present = False
         self.shunt_ohm = 0.001
 
 

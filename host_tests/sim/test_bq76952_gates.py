@@ -248,6 +248,16 @@ def test_balancing_stops_on_command_on_reset_and_in_config_update(bench):
         assert bench.chip.balancing_inputs == 0
 
 
+def test_a_dead_balancing_switch_does_not_show_in_what_the_chip_reads_back(bench):
+    bench.chip.stuck_balance.add(2)
+    bench.send_data(0x0083, little(0x0005))
+    assert bench.answer_word(0x0083) == 0x0005
+    assert bench.word(0x64) & 0x0004  # AlarmRaw CB
+    assert bench.chip.bleeding_inputs() == 0x0001
+    bench.chip.stuck_balance.clear()
+    assert bench.chip.bleeding_inputs() == 0x0005
+
+
 def test_cb_no_cmd_blocks_the_host(bench):
     bench.configure((0x9335, b"\x10"))
     bench.send_data(0x0083, little(0x0005))

@@ -1,5 +1,7 @@
 """Host watchdog and latches of the BQ76952 model, and its hooks for tests (afe.md)."""
 
+import struct
+
 import pytest
 
 from boards.sim.bq76952_protections import NEVER_US
@@ -98,6 +100,80 @@ def test_a_latched_overcurrent_needs_its_recover_command(bench):
     bench.send(0x009B)
     assert bench.byte(0x07) == 0
     assert bench.closed() == (True, True)
+
+
+# Recovery by charge current: SLUUCG7 ...DMEL-769020000077 (bits), SLUUBY1B ...187 and ...188.
+CURRENT_RECOVERY = (
+    (0x925F, b"\x02\x06"),  # OCDL_CURR_RECOV and SCDL_CURR_RECOV
+    (0x928F, bytes([1, 10, 15, 0xF4, 0x01])),  # OCDL: 15 s at 500 mA
+    (0x9295, bytes([1, 10, 20, 0x58, 0x02])),  # SCDL: 20 s at 600 mA
+)
+
+
+def latch(bench, *settings):
+    """Trip SCD and OCD1 with their latches, then take the load away."""
+    bench.close_gates(
+        (0x91A8, struct.pack("<f", 7.5684)), *CURRENT_SETTINGS, *LATCH_SETTINGS, *settings
+    )
+    bench.pack.current_a = -200.0
+    bench.run_ms(200)
+    bench.pack.current_a = 0.0
+    bench.run_ms(1)
+    assert bench.byte(0x07) == SCDL | OCDL
+
+
+def test_charge_current_recovers_the_latches_after_their_times(bench):
+    latch(bench, *CURRENT_RECOVERY)
+    bench.pack.current_a = 0.61
+    bench.run_ms(14_900)
+    assert bench.byte(0x07) == SCDL | OCDL
+    bench.run_ms(200)
+    assert bench.byte(0x07) == SCDL
+    bench.run_ms(4_900)
+    assert bench.byte(0x07) == 0
+    assert bench.closed() == (True, True)
+
+
+def test_a_recovery_by_current_clears_the_counter(bench):
+    gain = (0x91A8, struct.pack("<f", 7.5684))
+    bench.close_gates(
+        gain, *CURRENT_SETTINGS, (0x9263, b"\x40"), *CURRENT_RECOVERY, (0x9295, bytes([2, 255]))
+    )
+    latched = []
+    for _ in range(4):
+        bench.pack.current_a = -200.0
+        bench.run_ms(1)
+        latched.append(bench.byte(0x07) == SCDL)
+        bench.pack.current_a = 0.61
+        bench.run_ms(25_000)
+        assert bench.byte(0x07) == 0
+    assert latched == [False, True, False, True]
+
+
+def test_each_latch_has_its_own_threshold_of_current(bench):
+    latch(bench, *CURRENT_RECOVERY)
+    bench.pack.current_a = 0.55
+    bench.run_ms(60_000)
+    assert bench.byte(0x07) == SCDL
+
+
+def test_an_interrupted_charge_current_begins_the_recovery_anew(bench):
+    latch(bench, *CURRENT_RECOVERY)
+    for _ in range(5):
+        bench.pack.current_a = 1.0
+        bench.run_ms(10_000)
+        bench.pack.current_a = 0.0
+        bench.run_ms(10)
+    assert bench.byte(0x07) == SCDL | OCDL
+
+
+@pytest.mark.parametrize(("config", "left"), [(0x02, SCDL), (0x04, OCDL), (0x00, OCDL | SCDL)])
+def test_a_latch_ignores_current_without_its_bit(bench, config, left):
+    # Bit 9 (0x02 of the high byte) is OCDL's, bit 10 SCDL's.
+    latch(bench, *CURRENT_RECOVERY, (0x925F, bytes([0x02, config])))
+    bench.pack.current_a = 1.0
+    bench.run_ms(60_000)
+    assert bench.byte(0x07) == left
 
 
 def test_a_latch_counts_trips_up_to_its_limit(bench):

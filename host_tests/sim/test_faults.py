@@ -1,5 +1,6 @@
 """Faults: each breaks what it says, in the physics or on the wires, and can be mended."""
 
+import itertools
 import json
 import struct
 
@@ -291,6 +292,11 @@ def test_a_standing_fault_outlives_a_reset_of_the_processor(world, name):
     after.advance(1000)
     for part, fields in (
         ("pack", ("short_ohm", "stack_offset_v", "charge_welded", "discharge_welded")),
+        ("pack", ("die_extra_c",)),
+        ("wiring", ("swapped_lead", "turned", "shunt_sign")),
+        ("dc_bus", ("load_ohm", "precharge_open")),
+        ("ina228", ("frozen",)),
+        ("sensor_i2c", ("silent",)),
         ("afe", ("frozen", "protections_off", "device_number", "thermistor_faults", "open_wires")),
         ("i2c", ("silent", "stuck", "corrupt_reads")),
         ("can", ("shorted",)),
@@ -299,7 +305,197 @@ def test_a_standing_fault_outlives_a_reset_of_the_processor(world, name):
     ):
         for field in fields:
             assert getattr(getattr(after, part), field) == getattr(getattr(world, part), field)
+    for contactor, other in zip(after.contactors.all, world.contactors.all, strict=True):
+        assert contactor.save() == other.save()
+    assert after.interlock_closed == world.interlock_closed
+    assert sorted(after.nuisances) == sorted(world.nuisances)
     assert after.forced_a == world.forced_a
     assert after.pack.cell_v == pytest.approx(world.pack.cell_v, abs=0.05)
     faults.clear_all(after)
     assert after.fault_memory == {}
+
+
+def rested(name):
+    """A pack at rest with a fault of its cells."""
+    world = World(load=ConstantLoad(0.0))
+    faults.inject(world, name)
+    world.advance(SECOND)
+    return world
+
+
+# The limits are the LiFePO4 defaults of parameter_rows.py.
+@pytest.mark.parametrize(("name", "low_v", "high_v"), [
+    ("deep_discharge", 1.5, 2.0),  # below deep_discharge_trip_mv, above cell_floor_mv
+    ("cell_dead", 0.0, 1.5),
+])  # fmt: skip
+def test_one_cell_was_emptied_too_far(name, low_v, high_v):
+    world = rested(name)
+    assert low_v < world.pack.cell_v[4] < high_v
+    others = [volts for cell, volts in enumerate(world.pack.cell_v) if cell != 4]
+    assert min(others) > 3.2
+
+
+def test_cells_are_apart_but_each_is_within_its_limits():
+    world = rested("cell_imbalance")
+    volts = world.pack.cell_v
+    assert max(volts) - min(volts) > 0.9  # cell_imbalance_trip_mv
+    assert max(volts) < 3.65
+    assert min(volts) > 2.7
+
+
+def test_the_pack_is_too_high_though_no_cell_is():
+    world = rested("pack_overcharged")
+    assert sum(world.pack.cell_v) / 16 > 3.62  # pack_overvoltage_trip_mv
+    assert max(world.pack.cell_v) < 3.65
+
+
+def test_the_pack_is_too_low_though_no_cell_is():
+    world = rested("pack_emptied")
+    assert sum(world.pack.cell_v) / 16 < 2.8  # pack_undervoltage_trip_mv
+    assert min(world.pack.cell_v) > 2.7
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["deep_discharge", "cell_dead", "cell_imbalance", "pack_overcharged", "pack_emptied"],
+)
+def test_cells_that_were_moved_return_to_where_they_were(name):
+    world = World(load=ConstantLoad(0.0))
+    before = list(world.pack.cell_v)
+    faults.inject(world, "cell_overvoltage")
+    faults.inject(world, name)
+    faults.clear(world, "cell_overvoltage")
+    faults.clear(world, name)
+    assert world.pack.cell_v == pytest.approx(before, abs=1e-6)
+
+
+def die_c(world):
+    """Internal temperature, 0.1 K at 0x68 (afe.md section 2)."""
+    return struct.unpack("<h", read(world, 0x68))[0] / 10 - 273.15
+
+
+def test_the_switches_are_heated_and_cool_again(world):
+    faults.inject(world, "fet_hot")
+    world.advance(60 * SECOND)
+    assert world.pack.board_temperature_c == pytest.approx(110, abs=1)
+    assert world.pack.cell_temperature_c[0] < 25
+    faults.clear(world, "fet_hot")
+    world.advance(600 * SECOND)
+    assert world.pack.board_temperature_c < 30
+
+
+def test_the_chip_alone_is_hot(world):
+    faults.inject(world, "afe_hot")
+    world.advance(SECOND)
+    assert die_c(world) > 90
+    assert world.pack.board_temperature_c < 30
+    faults.clear(world, "afe_hot")
+    world.advance(SECOND)
+    assert die_c(world) < 30
+
+
+def test_the_chip_loses_its_supply_every_two_seconds(world):
+    por = 0x08  # BatteryStatus 0x12
+    seen = 0
+    faults.inject(world, "afe_brownouts")
+    for _ in range(100):
+        world.advance(100_000)
+        if read(world, 0x12, 1)[0] & por:
+            seen += 1
+            world.i2c.writeto_mem(0x08, 0x3E, b"\x90\x00")  # SET_CFGUPDATE
+            world.advance(10_000)
+            world.i2c.writeto_mem(0x08, 0x3E, b"\x92\x00")  # EXIT_CFGUPDATE
+            world.advance(10_000)
+    assert seen in (5, 6)
+    faults.clear(world, "afe_brownouts")
+    world.advance(5 * SECOND)
+    assert not read(world, 0x12, 1)[0] & por
+
+
+def test_now_and_then_a_read_is_damaged_but_never_two_in_a_row(world):
+    faults.inject(world, "afe_crc_noise")
+    damaged = []
+    for _ in range(70):
+        world.advance(100_000)
+        damaged.append(read(world, 0x14, 32) != bytes(world.afe.port.registers[0x14:0x34]))
+    assert 8 <= sum(damaged) <= 11
+    assert not any(one and other for one, other in itertools.pairwise(damaged))
+
+
+def test_noise_does_not_end_a_line_that_is_always_corrupt(world):
+    good = cell_mv(world)
+    faults.inject(world, "afe_corrupt")
+    faults.inject(world, "afe_crc_noise")
+    for _ in range(20):
+        world.advance(100_000)
+        assert cell_mv(world) != good
+
+
+def test_swapped_leads_show_two_cells_doubled_and_one_reversed(world):
+    usual = cell_mv(world)
+    faults.inject(world, "leads_swapped")
+    world.advance(SECOND)
+    seen = cell_mv(world)
+    # Leads 2 and 3, from the negative end: cells 2, 3 and 4 counted from 1
+    assert seen[1] == pytest.approx(usual[1] + usual[2], abs=3)
+    assert seen[2] == pytest.approx(-usual[2], abs=3)
+    assert seen[3] == pytest.approx(usual[2] + usual[3], abs=3)
+    assert seen[4:] == pytest.approx(usual[4:], abs=3)
+    assert sum(seen) == pytest.approx(sum(usual), abs=20)
+    faults.clear(world, "leads_swapped")
+    world.advance(SECOND)
+    assert cell_mv(world) == pytest.approx(usual, abs=3)
+    assert world.afe.pack is world.pack
+
+
+def test_a_plug_turned_round_shows_every_cell_reversed(world):
+    usual = cell_mv(world)
+    faults.inject(world, "leads_reversed")
+    world.advance(SECOND)
+    assert cell_mv(world) == pytest.approx([-mv for mv in reversed(usual)], abs=3)
+
+
+def test_wirings_can_be_wrong_together_and_mended_in_any_order(world):
+    usual = cell_mv(world)
+    for name in ("leads_swapped", "leads_reversed", "shunt_reversed"):
+        faults.inject(world, name)
+    for name in ("leads_swapped", "shunt_reversed", "leads_reversed"):
+        faults.clear(world, name)
+    world.advance(SECOND)
+    assert cell_mv(world) == pytest.approx(usual, abs=3)
+    assert world.afe.pack is world.pack
+
+
+def test_a_reversed_shunt_measures_the_wrong_sign(world):
+    def current():
+        return struct.unpack("<h", read(world, 0x3A))[0]
+
+    world.advance(SECOND)
+    before = current()
+    assert before < 0
+    faults.inject(world, "shunt_reversed")
+    world.advance(SECOND)
+    assert current() == -before
+    assert world.pack.current_a == -10.0
+
+
+def test_a_lead_that_was_never_connected(world):
+    faults.inject(world, "lead_missing")
+    world.advance(20 * SECOND)  # the chip looks for open wires every 5 s by default
+    assert cell_mv(world)[2] < 1000
+    assert cell_mv(world)[3] > 5000
+
+
+def test_a_thermistor_freezes(world):
+    faults.inject(world, "thermistor_frozen")
+    assert world.afe.thermistor_faults == [None, "frozen", None, None]
+    faults.clear(world, "thermistor_frozen")
+    assert world.afe.thermistor_faults == [None] * 4
+
+
+def test_the_interlock_breaks(world):
+    assert world.interlock_closed
+    faults.inject(world, "interlock_broken")
+    assert not world.interlock_closed
+    faults.clear(world, "interlock_broken")
+    assert world.interlock_closed

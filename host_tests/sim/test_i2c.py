@@ -125,6 +125,39 @@ def test_tells_how_long_a_transaction_takes_on_the_wire():
     assert spent_us == [pytest.approx(112, abs=6)]
 
 
+@pytest.mark.parametrize(
+    ("data_bytes", "busy_us"),
+    [
+        (2, 161),  # micropython.md: measured
+        (4, 161 + 45),  # with CRC: two bytes more, 22.5 us each
+        (32, 161 + 30 * 22.5),
+    ],
+)
+def test_tells_how_long_a_read_keeps_the_processor_busy(bus, data_bytes, busy_us):
+    spent_us = []
+    bus.charge_us = spent_us.append
+    bus.readfrom_mem_into(0x08, 0x14, bytearray(data_bytes))
+    assert spent_us == [pytest.approx(busy_us, abs=1)]
+
+
+def test_a_write_costs_a_read_less_the_second_address_byte(bus):
+    spent_us = []
+    bus.charge_us = spent_us.append
+    bus.readfrom_mem_into(0x08, 0x14, bytearray(2))
+    bus.writeto_mem(0x08, 0x14, b"\x00\x00")
+    assert spent_us[0] - spent_us[1] == pytest.approx(22.5, abs=1)
+
+
+def test_a_time_out_keeps_the_processor_busy_for_2_ms_and_an_absent_device_for_one_byte(bus):
+    spent_us = []
+    bus.charge_us = spent_us.append
+    failure(bus.readfrom_mem_into, 0x09, 0, bytearray(32))
+    bus.stuck = True
+    failure(bus.readfrom_mem_into, 0x08, 0, bytearray(32))
+    assert spent_us[0] < 100
+    assert spent_us[1] == pytest.approx(2000, abs=50)
+
+
 def test_a_stuck_transaction_lasts_its_time_out():
     bus = I2C(timeout_us=2000)
     bus.attach(Memory())

@@ -252,3 +252,19 @@ def test_rest_voltage_is_near_a_measured_280_ah_cell():
         if 8 <= soc <= 97:
             pack.set_cell_soc(0, soc / 100)
             assert pack.cell_v[0] == pytest.approx((charged_v + discharged_v) / 2, abs=0.015), soc
+
+
+def test_a_load_is_there_while_the_outside_draws_or_is_shorted():
+    pack = Pack()
+    for demand_a, short_ohm, present in ((-5, 0.0, True), (5, 0.0, False), (0, 0.02, True)):
+        pack.short_ohm = short_ohm
+        pack.advance(100, demand_a, False, False)
+        assert pack.load_present == present
+
+
+def test_the_heater_warms_every_cell():
+    pack = Pack(ambient_c=0.0)
+    pack.heater_on = True
+    run(pack, 3600, 0.0)
+    # 200 W for an hour into 16 cells of 5.3 kg at about 1000 J/(kg K), a little lost
+    assert min(pack.cell_temperature_c) == pytest.approx(200 * 3600 / (16 * 5300), rel=0.15)

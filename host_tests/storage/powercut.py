@@ -1,22 +1,17 @@
 """MicroPython script: cuts the power at every write of a save, on a real littlefs.
 
-A block device in RAM loses power at its n-th program or erase: that one happens in part, none
+A flash chip in RAM loses power at its n-th program or erase: that one happens in part, none
 after it. The image is then mounted anew, as after a restart, and must hold the old or the new
 settings, and accept another save. Prints one line with the number of cuts; any failure raises.
-Run with MICROPYPATH=firmware/lib (see test_powercut.py).
+Run with MICROPYPATH=firmware/lib and the repository (see test_powercut.py).
 """
-
-import errno
 
 import vfs
 
 from bms.parameters import Parameters
+from host_tests.storage.flash import PORTIONS, PROGRAM_BYTES, Flash, mount
 from storage.configuration import Configuration, ConfigurationError
 
-BLOCK_BYTES = 4096  # as the RP2040's flash: erased by 4096
-PROGRAM_BYTES = 256  # and programmed by 256
-BLOCKS = 12
-BLANK = b"\xff" * BLOCK_BYTES
 PACK = {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 100000}
 DELAYS = (
     "cell_overvoltage",
@@ -33,9 +28,6 @@ OLD = {"modbus_address": 11, "charge_cell_mv": 3480, "access_code": 111}
 NEW = {"modbus_address": 22, "charge_cell_mv": 3490, "access_code": 222}
 NEXT = {"modbus_address": 33, "charge_cell_mv": 3500, "access_code": 333}
 
-# How much of the write at the cut still happens: none, a part, all.
-PORTIONS = (0, 100, BLOCK_BYTES)
-
 
 def long_settings(delay_ms):
     """Enough settings that littlefs keeps the file apart from its directory (over 512 bytes)."""
@@ -46,53 +38,9 @@ def long_settings(delay_ms):
     return settings
 
 
-class Flash:
-    """A block device (extended interface) that can lose its power."""
-
-    def __init__(self, image=None):
-        self.image = bytearray(image or b"\xff" * (BLOCK_BYTES * BLOCKS))
-        self.writes = 0  # programs and erases since power came
-        self.cut_at = None  # the write that the power is lost in
-        self.portion = 0  # bytes of that write that still happen
-        self.dead = False
-
-    def readblocks(self, block, buffer, offset=0):
-        if self.dead:
-            return -errno.EIO
-        start = block * BLOCK_BYTES + offset
-        buffer[:] = self.image[start : start + len(buffer)]
-        return 0
-
-    def writeblocks(self, block, buffer, offset=0):
-        return self._write(block * BLOCK_BYTES + offset, buffer)
-
-    def ioctl(self, operation, argument):
-        if operation == 4:
-            return BLOCKS
-        if operation == 5:
-            return BLOCK_BYTES
-        if operation == 6:
-            return self._write(argument * BLOCK_BYTES, BLANK)
-        return 0
-
-    def _write(self, start, data):
-        if self.dead:
-            return -errno.EIO
-        self.writes += 1
-        self.dead = self.writes == self.cut_at
-        count = min(len(data), self.portion) if self.dead else len(data)
-        self.image[start : start + count] = data[:count]
-        return -errno.EIO if self.dead else 0
-
-
-def mounted(flash):
-    filesystem = vfs.VfsLfs2(flash, progsize=PROGRAM_BYTES)
-    vfs.mount(filesystem, "/flash")
-
-
 def settings_in(flash):
     """What a restart comes up with: (configuration, parameters)."""
-    mounted(flash)
+    mount(flash)
     parameters = Parameters()
     configuration = Configuration("/flash")
     configuration.load(parameters)

@@ -31,6 +31,7 @@ class Run:
 
     end: dict = field(default_factory=dict)
     statuses: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
     received: dict = field(default_factory=dict)
     output: str = ""
     exit_code: int = 0
@@ -105,6 +106,8 @@ def run_board(
         message = json.loads(line)
         if "status" in message:
             run.statuses.append(message["status"])
+        if "note" in message:
+            run.notes.append(message["note"])
         run.end = message.get("end", run.end)
     return run
 

@@ -9,10 +9,12 @@ import pytest
 from afe.bq76952 import Bq76952
 from bms import requests
 from bms.battery import Battery
+from bms.events import Events
 from bms.faults import Faults
 from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points, set_bit_names
+from bms.switch import FetPath
 from boards.sim import faults
 from boards.sim.world import World
 from host_tests.system.simulated_board import SETTINGS
@@ -38,14 +40,15 @@ class Board:
         self.points = Points(ROWS)
         self.faults = Faults()
         self.driver = Bq76952(self.world.i2c, self.parameters)
-        self.battery = Battery(
-            self.points,
-            self.parameters,
-            self.faults,
+        path = FetPath(
             self.driver,
             lambda level: self.world.set_off_lines(charge=level),
             lambda level: self.world.set_off_lines(discharge=level),
-            True,
+            self.parameters,
+            self.faults,
+        )
+        self.battery = Battery(
+            self.points, self.parameters, self.faults, self.driver, path, Events(), True
         )
 
     def run(self, duration_ms):
@@ -65,7 +68,7 @@ class Board:
 @pytest.fixture
 def guarding():
     board = Board()
-    board.run(3000)
+    board.run(7000)
     assert board.gates() == BOTH
     assert board.active() == set()
     return board
@@ -74,7 +77,7 @@ def guarding():
 def test_gates_that_a_reset_left_on_are_off_before_anything_else(guarding):
     guarding.boot()
     assert guarding.gates() == (False, False)
-    guarding.run(3000)
+    guarding.run(7000)
     assert guarding.gates() == BOTH
 
 
@@ -95,7 +98,7 @@ def periods_closed_uncommanded(restart_at):
     periods = 0
     for _ in range(60):
         world.advance(PERIOD_MS * 1000)
-        periods += board.gates() != (False, False) and board.battery._switch.commanded == 0
+        periods += board.gates() != (False, False) and board.battery._path.commanded == 0
         board.battery.step(PERIOD_MS)
     return periods
 

@@ -74,6 +74,12 @@ class Board:
     def console_port(self):
         return Port()
 
+    def retained(self):
+        return [0] * 7
+
+    def reset_cause(self):
+        return "power_on"
+
     def start_timer(self, period_ms, callback):
         pass
 
@@ -111,7 +117,7 @@ def boot():
     for service_class in (RtuSlave, InverterLink, Console):
         kept.append(service_class.run)
         service_class.run = wait
-    assert len(application._services) == 4
+    assert len(application._services) == 5
     for name, service in application._services:
         coroutine = service()
         kept.append(coroutine)

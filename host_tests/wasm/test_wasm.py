@@ -30,7 +30,7 @@ ALLOCATIONS = {
 # left has to do for garbage between two collections, texts of the console and a configuration
 # file being written.
 PICO_HEAP = 230000
-PICO_ROOM = 50000
+PICO_ROOM = 25000
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,9 @@ def test_the_fast_path_the_driver_the_frames_and_the_modbus_server_are_proven():
         "noalloc_bq76952.py",
         "noalloc_frames.py",
         "noalloc_server.py",
+        "noalloc_paths.py",
+        "noalloc_ina228.py",
+        "noalloc_retained.py",
     }
 
 

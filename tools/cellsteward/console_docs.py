@@ -5,18 +5,13 @@ Usage: python -m cellsteward.console_docs [--check]
 
 import sys
 import tempfile
-from collections.abc import Iterable
 
-from bms.access import Access
-from bms.faults import Faults
-from bms.parameters import Parameters
-from bms.point_rows import ROWS
-from bms.points import STATE_ACTIVE, STATE_UNCONFIGURED, Points
-from bms.requests import Requests
+from bms import events
+from bms.points import PATH_ON, STATE_ACTIVE, Points
+from bms.sample import GATE_DISCHARGE, GATES_BOTH
+from cellsteward.console_desk import Desk
 from cellsteward.generated_docs import DOCS, run, table, with_parts
 from console.commands import COMMANDS
-from console.console import Console
-from storage.configuration import Configuration
 
 PAGE = DOCS / "console.md"
 
@@ -27,7 +22,7 @@ _COMMISSIONING = (
     "set design_capacity_mah 280000",
     "save",
 )
-_READING = ("status", "cells", "get cell_overvoltage_trip_mv")
+_READING = ("status", "cells", "get cell_overvoltage_trip_mv", "log 5")
 
 # A pack to show: four cells being charged, one of them ahead of the others.
 _CELLS_MV = (3_331, 3_329, 3_332, 3_356)
@@ -59,39 +54,37 @@ _PACK = {
     "uptime_s": 270_000,
     "measurement_age_ms": 0,
     "series_cells": len(_CELLS_MV),
+    "path_state": PATH_ON,
+    "limited": 0,
+    "suspect_lead": -1,
+    "self_test_failed": 0,
+    "boots": 12,
+    "watchdog_resets": 0,
 }
+# What the log of such a pack may say: sequence, boot, uptime_s, kind, code (fault by name), value.
+_EVENTS = (
+    (611, 12, 0, events.BOOT, 0, 12),
+    (612, 12, 7, events.GATES, GATES_BOTH, 0),
+    (613, 12, 201_611, events.FAULT, "cell_overvoltage", 3_653),
+    (614, 12, 201_611, events.GATES, GATE_DISCHARGE, 0),
+    (615, 12, 202_940, events.FAULT_OVER, "cell_overvoltage", 0),
+    (616, 12, 202_940, events.GATES, GATES_BOTH, 0),
+)
 
 
 def generate() -> str:
     """The whole page as it should be."""
     page = PAGE.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as directory:
-        console = _new_board(directory)
-        commissioning = _session(console, _COMMISSIONING)
-        _show_pack(console.points)
-        reading = _session(console, _READING)
+        desk = Desk(directory)
+        commissioning = desk.session(_COMMISSIONING)
+        _show_pack(desk.points)
+        for sequence, boot, uptime_s, kind, code, value in _EVENTS:
+            number = desk.faults.names.index(code) if isinstance(code, str) else code
+            desk.events.append((sequence, boot, uptime_s, kind, number, value))
+        reading = desk.session(_READING)
     return with_parts(
         page, {"commands": _commands(), "commissioning": commissioning, "reading": reading}
-    )
-
-
-def _new_board(directory: str) -> Console:
-    points = Points(ROWS)
-    points.live[points.offset("state")] = STATE_UNCONFIGURED
-    parameters = Parameters()
-    configuration = Configuration(directory)
-    configuration.load(parameters)
-    return Console(
-        points,
-        parameters,
-        Faults(),
-        Access(parameters, trusted=True),
-        Requests(),
-        configuration,
-        "Cellsteward",
-        lambda _applies: None,
-        lambda: None,
-        lambda: None,
     )
 
 
@@ -101,14 +94,6 @@ def _show_pack(points: Points) -> None:
     for name, values in (("cell_voltage_mv", _CELLS_MV), ("temperature_dc", (214, 226))):
         for slot, value in enumerate(values):
             points.live[points.offset(name) + slot] = value
-
-
-def _session(console: Console, commands: Iterable[str]) -> str:
-    lines = []
-    for command in commands:
-        lines.append("> " + command)
-        lines += [line for line in console.execute(command) if line is not None]
-    return "```text\n" + "\n".join(lines) + "\n```"
 
 
 def _commands() -> str:

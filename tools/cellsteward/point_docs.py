@@ -5,7 +5,7 @@ Usage: python -m cellsteward.point_docs [--check]
 
 import sys
 
-from bms.faults import ROWS as FAULT_ROWS
+from bms.fault_rows import ROWS as FAULT_ROWS
 from bms.point_rows import ROWS as POINT_ROWS
 from bms.points import STATES
 from bms.table import rows
@@ -15,7 +15,14 @@ from console.report import STATE_SENTENCES
 PAGE = DOCS / "points.md"
 
 _UNITS = {"-": "", "0.1C": "0.1 °C", "0.01%": "0.01 %"}
-_BLOCKS = {"c": "charging", "d": "discharging", "cd": "both"}
+_BLOCKS = {
+    "c": "charging",
+    "d": "discharging",
+    "cd": "both",
+    "c!": "charging, without delay",
+    "d!": "discharging, without delay",
+    "-": "nothing",
+}
 _PATHS = {
     "fast": "every step, if measured",
     "live": "every step",

@@ -43,7 +43,19 @@ WORLD_FILE = "world.json"
 _FLASH_BYTES = 352 * 4096
 _SUPERBLOCK_BYTES = 2 * 4096
 _SUPERBLOCK_NAME = b"littlefs"
-_WORLD_KEYS = {"pack", "inverter", "load_us", "faults"}  # boards/sim/world.py, save()
+# boards/sim/world.py, save(), and boards/sim/simulation.py, finish()
+_WORLD_KEYS = {
+    "pack",
+    "inverter",
+    "load_us",
+    "faults",
+    "afe",
+    "contactors",
+    "dc_bus",
+    "ina228",
+    "retained",
+    "processor_faults",
+}
 
 _HELLO_LIMIT_S = 30  # a slow machine starts the interpreter in about a second
 _QUIT_LIMIT_S = 3  # then the process is terminated, and after as long again killed

@@ -2,21 +2,24 @@
 
 Goals: the chip ends up either programmed, read back and guarding, or the caller knows why not;
 nothing but `command_gates` ever allows a gate. Every call is a bounded number of I2C transactions
-(5 for a sample, less than 6 ms of bus time for a step of programming), the first failure ends it,
-nothing waits and nothing allocates after construction.
-Limits: called from the fast path only. One chip, no OTP, no sealing, no predischarge, no latches:
-a short circuit is latched by the battery's fault, which holds the gates off (SLUUBY2B leaves SCDL,
-OCDL and COVL disabled by default).
+(5 for a sample, less than 6 ms of bus time for a step of programming or of the self-test), the
+first failure ends it, nothing waits and nothing allocates after construction.
+Limits: called from the fast path only. One chip, no OTP, no sealing, no balancing yet.
 Sources: SLUUBY2B (BQ76952 technical reference manual), SLUAA11B (software guide), afe.md.
 """
 
 from array import array
 
+from afe import bq76952_registers as chip
 from afe.bq76952_link import Link
 from afe.bq76952_programming import Programming
+from afe.bq76952_registers import Registers
+from afe.bq76952_self_test import SelfTest
 from afe.bq76952_settings import Settings
+from afe.bq76952_stages import MORE
+from afe.bq76952_verify import Verification
 from bms.sample import (
-    BUS_ERROR,
+    BUSY,
     CONFIGURATION_LOST,
     GATE_CHARGE,
     GATE_DISCHARGE,
@@ -25,6 +28,7 @@ from bms.sample import (
     TRIP_CELL_UNDERVOLTAGE,
     TRIP_CHIP_FAILED,
     TRIP_CHIP_OVERTEMPERATURE,
+    TRIP_FET_OVERTEMPERATURE,
     TRIP_HOST_WATCHDOG,
     TRIP_OVERCURRENT_CHARGE,
     TRIP_OVERCURRENT_DISCHARGE,
@@ -33,35 +37,17 @@ from bms.sample import (
     TRIP_SHORT_CIRCUIT,
     TRIP_UNDERTEMPERATURE_CHARGE,
     TRIP_UNDERTEMPERATURE_DISCHARGE,
+    TRIP_UNSEEN,
 )
 
-# Direct commands (afe.md section 2), and places of values in the blocks read from them.
-_STATUS = 0x02  # 18 bytes: safety alerts and status, permanent failures, battery status
-_SAFETY_A = 0x03 - _STATUS
-_SAFETY_B = 0x05 - _STATUS
-_SAFETY_C = 0x07 - _STATUS
-_FAILURE_A = 0x0B - _STATUS
-_FAILURE_B = 0x0D - _STATUS
-_FAILURE_C = 0x0F - _STATUS
-_FAILURE_D = 0x11 - _STATUS
-_BATTERY = 0x12 - _STATUS
-_CELLS = 0x14  # 34 bytes: 16 cells and the stack
-_LAST_INPUT = 15  # cell 16 is always present (afe.md section 4, VCell mode)
-_STACK = 0x34 - _CELLS
 _CURRENT = 0x3A  # 2 bytes
-_ALARM = 0x62  # 30 bytes: alarms, temperatures, gates
-_DIE = 0x68 - _ALARM
-_TS1 = 0x70 - _ALARM
-_HDQ = 0x76 - _ALARM
-_FETS = 0x7F - _ALARM
 
-# Battery status, low and high byte
-_CFGUPDATE = 0x01
-_POR = 0x08  # RAM is at its defaults; cleared by leaving CONFIG_UPDATE
-_WD = 0x10  # the chip's previous reset came from its own watchdog; only the next reset clears it
-_PF = 0x10  # high byte: a permanent failure
+_PF = 0x10  # battery status, high byte: a permanent failure
 
-_SCANS = 0x82  # alarm status: FULLSCAN, ADSCAN
+# Alarm status, high byte: a bit of safety status A, or of B or C, is or was set.
+_SSA = 0x40
+_SSBC = 0x80
+_SAFETY_ALARMS = 0xC0
 _CHG_FET = 0x01
 _DSG_FET = 0x04
 
@@ -69,13 +55,14 @@ _DSG_FET = 0x04
 _FET_CONTROL = 0x0097
 _OCDL_RECOVER = 0x009B
 _SCDL_RECOVER = 0x009C
+_LOAD_DETECT_ON = 0x009E
+_LOAD_DETECT_OFF = 0x009F
 
-# FET_CONTROL: 1 forces off (field lesson 1). PCHG and PDSG are never allowed.
+# FET_CONTROL: 1 forces off (field lesson 1). PCHG is never allowed.
 _ALL_OFF = 0x0F
 _DSG_OFF = 0x01
+_PDSG_OFF = 0x02
 _CHG_OFF = 0x04
-
-_KELVIN_DC = 2731  # 0 C in 0.1 K
 
 # Bits of safety status A, then B (8 on), then C (16 on), as trips (afe.md section 2). What is not
 # here is reserved or never enabled.
@@ -91,7 +78,7 @@ _TRIPS = (
     (12, TRIP_OVERTEMPERATURE_CHARGE),
     (13, TRIP_OVERTEMPERATURE_DISCHARGE),
     (14, TRIP_CHIP_OVERTEMPERATURE),  # OTINT
-    (15, TRIP_CHIP_OVERTEMPERATURE),  # OTF
+    (15, TRIP_FET_OVERTEMPERATURE),  # OTF
     (17, TRIP_HOST_WATCHDOG),
     (20, TRIP_CELL_OVERVOLTAGE),  # COVL
     (21, TRIP_OVERCURRENT_DISCHARGE),  # OCDL
@@ -105,74 +92,91 @@ class Bq76952:
     """The chip at a 7-bit `address` on `i2c` (`readfrom_mem_into`, `writeto_mem`).
 
     `parameters` is the parameters table; `crc` True for the versions of the chip that talk with
-    CRC. Answers are the codes of bms.sample.
+    CRC. Answers are the codes of bms.sample; BUS_ERROR or CORRUPT is what the bus did.
     """
 
     def __init__(self, i2c, parameters, crc=False, address=0x08):
         self.settings = Settings(parameters)  # `settings.taken`: what the chip really took
         self._link = Link(i2c, address, crc)
-        self._status = bytearray(18)
-        self._cells = bytearray(34)
+        self._registers = Registers(self._link)
         self._current = bytearray(2)
-        self._alarm = bytearray(30)
-        self._pair = bytearray(2)
         self._gates = bytearray((_FET_CONTROL, 0, _ALL_OFF))
         self._trips = array("H", [0] * _STATUS_BITS)
         for bit, trip in _TRIPS:
             self._trips[bit] = trip
         self._trips_found = 0
-        self._programming = Programming(self._link, self.settings, self._note_trips)
+        # A safety status of these alarms was seen by the latest sample, so that the alarm, which
+        # is latched again as long as the status stands, tells nothing new. A status stands for
+        # its recovery time, 2 s or more: two in one period can not hide behind each other.
+        self._heard_alarms = _SAFETY_ALARMS
+        self._unseen = 0  # TRIP_UNSEEN until a sample has carried it
+        self._verification = Verification(self._link, self.settings)
+        self._programming = Programming(
+            self._link, self.settings, self._verification, self._note_trips
+        )
+        self._self_test = SelfTest(
+            self._link, self.settings, self._registers, self._verification, parameters
+        )
 
     @property
     def device_number(self):
         """What answered last when it was asked who it is, for messages; 0: nobody."""
         return self._programming.device_number
 
+    @property
+    def self_test_failed(self):
+        """Checks that failed in the latest self-test: bits of bms.points.SELF_TESTS."""
+        return self._self_test.failed
+
     def sample_into(self, sample):
-        """Read everything into `sample`: OK, BUS_ERROR or CONFIGURATION_LOST.
+        """Read everything into `sample`: OK, BUS_ERROR, CORRUPT or CONFIGURATION_LOST.
 
         Unless it is OK, `sample` keeps what it had. `sample.scans` counts finished scans of the
-        cells; its alarm is read before the cells, so that these are at least as new.
+        cells. TRIP_UNSEEN among the trips: a protection tripped and was over since the sample
+        before, or while the bus was dead.
         """
         link = self._link
-        if not (
-            link.read_into(_ALARM, self._alarm)
-            and link.read_into(_STATUS, self._status)
-            and link.read_into(_CELLS, self._cells)
-            and link.read_into(_CURRENT, self._current)
-        ):
-            return BUS_ERROR
-        if self._status[_BATTERY] & (_CFGUPDATE | _POR | _WD) & ~self._programming.known_status:
+        registers = self._registers
+        if not (registers.read() and link.read_into(_CURRENT, self._current)):
+            self._heard_alarms = 0
+            return link.failure
+        lost = chip.CFGUPDATE | chip.POR | chip.WD
+        if registers.status[chip.BATTERY] & lost & ~self._programming.known_status:
             return CONFIGURATION_LOST
-        scans = self._alarm[0] & _SCANS
+        scans = registers.alarm[0] & chip.SCANS
+        alarms = registers.alarm[1] & _SAFETY_ALARMS
+        self._listen(alarms)
+        if scans | alarms and not registers.clear_alarms(scans, alarms):
+            # Perhaps the chip took it nevertheless: what it told of is in `_unseen`.
+            return link.failure
         if scans:
-            self._pair[0] = scans
-            self._pair[1] = 0
-            if not link.write(_ALARM, self._pair):  # a 1 clears its bit
-                return BUS_ERROR
             sample.scans = (sample.scans + 1) & 0x3FFFFFFF
         self._fill(sample)
+        sample.trips |= self._unseen
+        self._unseen = 0
         return OK
 
     def command_gates(self, gates):
         """Let the GATE_* bits in `gates` be on, force everything else off.
 
-        A gate that is let on stays off while one of the chip's own protections blocks it. OK, or
-        BUSY or BUS_ERROR: the chip may not have taken it, command it again.
+        A gate that is let on stays off while one of the chip's own protections blocks it. With
+        predischarge the discharge gate's command means both: the chip turns PDSG on first, then
+        DSG. OK, or BUSY, BUS_ERROR or CORRUPT: the chip may not have taken it, command it again.
         """
         forced = _ALL_OFF
         if gates & GATE_CHARGE:
             forced &= ~_CHG_OFF
         if gates & GATE_DISCHARGE:
             forced &= ~_DSG_OFF
+            if self.settings.predischarge:
+                forced &= ~_PDSG_OFF
         self._gates[2] = forced
         return self._link.transfer(self._gates)
 
     def recover(self, trips):
-        """Release what the chip may have latched of `trips` (TRIP_* bits), whose causes are gone.
+        """Release what the chip has latched of `trips` (TRIP_* bits), whose causes are gone.
 
-        Our settings latch nothing, but a chip that was programmed by others may still hold it.
-        OK, BUSY or BUS_ERROR. The gates stay as they are commanded.
+        OK, BUSY, BUS_ERROR or CORRUPT. The gates stay as they are commanded.
         """
         if trips & TRIP_OVERCURRENT_DISCHARGE:
             code = self._link.command(_OCDL_RECOVER)
@@ -182,8 +186,16 @@ class Bq76952:
             return self._link.command(_SCDL_RECOVER)
         return OK
 
+    def detect_load(self, on):
+        """Send a current out of the LD pin, or stop it. OK, BUSY, BUS_ERROR or CORRUPT.
+
+        Only with the discharge gate off. Then `load_mv` in the samples tells: above 4000 the load
+        is gone, below a load of less than about 20 kohm is still there (SLUUCG7, load detect).
+        """
+        return self._link.command(_LOAD_DETECT_ON if on else _LOAD_DETECT_OFF)
+
     def all_off(self):
-        """Gates and balancing off, on a chip in whatever state: OK, BUSY or BUS_ERROR."""
+        """Gates and balancing off, on a chip in whatever state: OK, or try it again."""
         return self._programming.all_off()
 
     def take_found_trips(self):
@@ -199,54 +211,86 @@ class Bq76952:
     def programming_step(self):
         """One bounded piece of programming, gates off: BUSY while more is to do.
 
-        OK when the chip is programmed, verified and guarding; BUS_ERROR, WRONG_DEVICE or
+        OK when the chip is programmed, verified and guarding; BUS_ERROR, CORRUPT, WRONG_DEVICE or
         VERIFY_FAILED if it is not. After these the next call begins anew.
         """
-        return self._programming.step()
+        code = self._programming.step()
+        if code == OK:
+            self._heard_alarms = _SAFETY_ALARMS
+            self._unseen = 0
+        return code
+
+    def verify_step(self):
+        """Read a piece of the settings back while the chip guards, wrapping around.
+
+        One subcommand, less than 3 ms of bus time. BUSY: right so far. OK: all of it is.
+        VERIFY_FAILED: the chip holds something else, program it again. BUS_ERROR, CORRUPT: this
+        piece was not compared, the next call tries it again.
+        """
+        code = self._verification.step(False)
+        return BUSY if code == MORE else code
+
+    def start_self_test(self):
+        """Begin the start-up self-test of a chip that was just programmed. No bus traffic yet."""
+        self._self_test.start()
+
+    def self_test_step(self, elapsed_ms):
+        """One bounded piece of the self-test, gates off: BUSY while more is to do.
+
+        `elapsed_ms` have passed since the last call. OK: finished, look at `self_test_failed`.
+        BUS_ERROR or CORRUPT: it could not be finished (also if the chip restarted), program again.
+        """
+        return self._self_test.step(elapsed_ms)
 
     def _note_trips(self):
-        if not self._link.read_into(_STATUS, self._status):
-            return BUS_ERROR
+        if not self._link.read_into(chip.STATUS, self._registers.status):
+            return self._link.failure
         self._trips_found |= self._tripped()
         return OK
 
+    def _listen(self, alarms):
+        """Compare the latched alarms with the safety status: what was missed?"""
+        status = self._registers.status
+        standing = _SSA if status[chip.SAFETY_A] else 0
+        if status[chip.SAFETY_B] | status[chip.SAFETY_C]:
+            standing |= _SSBC
+        if alarms & ~standing & ~self._heard_alarms:
+            self._unseen = TRIP_UNSEEN
+        self._heard_alarms = standing
+
     def _fill(self, sample):
         settings = self.settings
-        cells = self._cells
-        last = len(sample.cell_mv) - 1
-        for cell in range(last):
-            sample.cell_mv[cell] = _signed(cells, 2 * cell)
-        sample.cell_mv[last] = _signed(cells, 2 * _LAST_INPUT)
-        sample.stack_mv = 10 * _signed(cells, _STACK)  # userV is 10 mV
-        sample.current_ma = settings.current_unit_ma * _signed(self._current, 0)
-        alarm = self._alarm
+        registers = self._registers
+        cells = len(sample.cell_mv)
+        for cell in range(cells):
+            sample.cell_mv[cell] = registers.cell_mv(cell, cells)
+        sample.stack_mv = registers.voltage_mv(chip.STACK)
+        sample.bus_mv = registers.voltage_mv(chip.PACK)
+        sample.load_mv = registers.voltage_mv(chip.LD)
+        sample.current_ma = settings.current_unit_ma * chip.signed(self._current, 0)
         for sensor in range(len(sample.temperature_dc)):
-            sample.temperature_dc[sensor] = _signed(alarm, _TS1 + 2 * sensor) - _KELVIN_DC
-        board = _HDQ if settings.fet_thermistor else _DIE
-        sample.board_temperature_dc = _signed(alarm, board) - _KELVIN_DC
-        gates = GATE_CHARGE if alarm[_FETS] & _CHG_FET else 0
-        if alarm[_FETS] & _DSG_FET:
+            sample.temperature_dc[sensor] = registers.temperature_dc(chip.TS1 + 2 * sensor)
+        sample.chip_temperature_dc = registers.temperature_dc(chip.DIE)
+        board = chip.HDQ if settings.fet_thermistor else chip.DIE
+        sample.board_temperature_dc = registers.temperature_dc(board)
+        fets = registers.alarm[chip.FETS]
+        gates = GATE_CHARGE if fets & _CHG_FET else 0
+        if fets & _DSG_FET:
             gates |= GATE_DISCHARGE
         sample.gates = gates
         sample.trips = self._tripped()
 
     def _tripped(self):
-        status = self._status
+        status = self._registers.status
         trips = 0
-        bits = status[_SAFETY_A] | status[_SAFETY_B] << 8 | status[_SAFETY_C] << 16
+        bits = status[chip.SAFETY_A] | status[chip.SAFETY_B] << 8 | status[chip.SAFETY_C] << 16
         bit = 0
         while bits:
             if bits & 1:
                 trips |= self._trips[bit]
             bits >>= 1
             bit += 1
-        failures = status[_FAILURE_A] | status[_FAILURE_B] | status[_FAILURE_C]
-        if failures | status[_FAILURE_D] | status[_BATTERY + 1] & _PF:
+        failures = status[chip.FAILURE_A] | status[chip.FAILURE_B] | status[chip.FAILURE_C]
+        if failures | status[chip.FAILURE_D] | status[chip.BATTERY + 1] & _PF:
             trips |= TRIP_CHIP_FAILED
         return trips
-
-
-def _signed(view, at):
-    """Signed 16 bits by hand: `int.from_bytes` ignores the sign in MicroPython."""
-    value = view[at] | view[at + 1] << 8
-    return value - 0x10000 if value & 0x8000 else value

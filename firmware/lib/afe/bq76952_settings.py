@@ -4,20 +4,23 @@ Goals: the chip's own protections follow the same parameters as the software's, 
 (law 5), and `taken` says in physical units what the chip really took after rounding. `update` runs
 from the fast path when a parameter changed: integers below 2**30 only, no allocation.
 Rounding, always by less than one step of the chip:
-- cell voltages, temperatures: away from the software's trip, so that software acts first
+- voltages of cells, temperatures: away from the software's trip, so that software acts first
 - their delays: up, for the same reason; releases: so that the chip releases no later than software
 - fast currents and their delays belong to the chip alone: down, to act early; but up where that
   would bring the chip to or below the software's own over-current trip
 What is out of the chip's range is brought to the nearest value it has. That is the safe side (it
 acts earlier), except where the chip's most sensitive current step lies above the wish: 4 mV
-(10 mV for short circuits) across the shunt, which asks for a larger shunt.
+(10 mV for short circuits) across the shunt, which asks for a larger shunt. Where it would make the
+chip act before the software, `bq76952_layers` refuses the configuration.
+With another current sensor (INA228) the chip's current inputs are shorted. Its over-current and
+short circuit protections stay enabled: they see 0 V and never act.
 Sources: SLUUBY2B (BQ76952 technical reference manual) and afe.md section 4; the same for the
 names of protections (COV: cell overvoltage, OCD: overcurrent in discharge, ...).
 """
 
 from array import array
 
-from afe.bq76952_items import ITEMS
+from afe.bq76952_image import Image
 
 TAKEN = (
     "cell_overvoltage_trip_mv",
@@ -40,8 +43,13 @@ TAKEN = (
     "short_circuit_trip_ma",
     "short_circuit_delay_us",
     "afe_watchdog_s",
+    "fet_overtemperature_trip_dc",
+    "fet_overtemperature_release_dc",
+    "own_overtemperature_trip_dc",
+    "own_overtemperature_release_dc",
 )
-"""Names of the values in `Settings.taken`: like the parameter that each of them follows."""
+"""Names of the values in `Settings.taken`: like the parameter that each of them follows (but
+`own_overtemperature`, the chip's, follows `afe_overtemperature`)."""
 _TAKEN_COV = 0
 _TAKEN_CUV = 3
 _TAKEN_FAST = 14
@@ -69,6 +77,11 @@ _READS = (
     "fast_overcurrent_delay_ms",
     "short_circuit_trip_ma",
     "short_circuit_delay_us",
+    "power_path",
+    "fet_side",
+    "predischarge",
+    "precharge_ratio_permille",
+    "body_diode_ma",
 )
 (
     _SERIES,
@@ -92,16 +105,22 @@ _READS = (
     _FAST_DELAY,
     _SHORT,
     _SHORT_DELAY,
+    _POWER_PATH,
+    _FET_SIDE,
+    _PREDISCHARGE,
+    _PRECHARGE_RATIO,
+    _BODY_DIODE,
 ) = range(len(_READS))
 
-# address, parameter's name without `_trip_dc`, 1 for an upper limit
+# address, parameter's name without `_trip_dc`, 1 for an upper limit, place in TAKEN
 _TEMPERATURES = (
-    (0x929A, "overtemperature_charge", 1),
-    (0x929D, "overtemperature_discharge", 1),
-    (0x92A6, "undertemperature_charge", 0),
-    (0x92A9, "undertemperature_discharge", 0),
+    (0x929A, "overtemperature_charge", 1, 6),
+    (0x929D, "overtemperature_discharge", 1, 8),
+    (0x92A6, "undertemperature_charge", 0, 10),
+    (0x92A9, "undertemperature_discharge", 0, 12),
+    (0x92A0, "fet_overtemperature", 1, 20),
+    (0x92A3, "afe_overtemperature", 1, 22),
 )
-_TEMPERATURE_DELAY_S = 2  # the chip's default
 _COLDEST_C = -40  # SLUUBY2B: range of the thresholds
 _HOTTEST_C = 120
 
@@ -121,25 +140,50 @@ _FET_THERMISTOR_PIN = 0x0F
 _ENABLED_B = 0x73  # OTINT, OTD, OTC, UTD, UTC
 _OTF = 0x80
 
+# Enabled protections A
+_VOLTAGES = 0x0C  # COV, CUV
+_CURRENTS = 0xB0  # SCD, OCD1, OCC
+# Values of the parameters power_path and fet_side
+_COMMON_PORT = 0
+_CONTACTOR = 2
+_LOW_SIDE = 1
+# FET Options: HOST_FET_EN, FET_CTRL_EN, FET_INIT_OFF. Also with contactors: DCHG and DDSG follow
+# the (unconnected) drivers' states (TI FAQ, E2E 1237508).
+_FET_OPTIONS = 0x2C
+_SFET = 0x01  # the gates are in series: the chip spares the body diode of one that is off
+_PDSG_EN = 0x10
+# DCHG and DDSG pins: function 2, low while the gate is off (OPT5), driven high (OPT1) from REG18,
+# which always runs, while it may be on. A chip in reset or without supply leaves them floating: a
+# pull-down at the contactors' supply or the low-side driver keeps these off (law 1). Bits as TI
+# answers in E2E 1237508; not seen on a chip. 1.8 V and no current: the board needs a transistor.
+_GATE_OUTPUT = 0x8A
+_STOP_DELTA_MAX = 255  # 2550 mV
+
 
 class Settings:
-    """The chip's data memory as it shall be. Call `update` before `runs` or `taken` are used."""
+    """The chip's data memory as it shall be. Call `update` before `runs` or `taken` are used.
 
-    def __init__(self, parameters):
+    `values` are others than those of `parameters`, to find out what the chip would take.
+    """
+
+    def __init__(self, parameters, values=None):
         self.taken = array("i", [0] * len(TAKEN))  # what the chip takes, in the order of TAKEN
         self.current_unit_ma = 10  # what one count of the chip's current stands for
         self.fet_thermistor = 0  # whether HDQ measures the switches
-        self.runs = []  # blocks to transfer: address (low, high) and data, by ascending address
-        self._values = parameters.values
+        self.cells = 0  # in series; this and the next are taken at the first update
+        self.thermistors = 0
+        self.predischarge = (
+            False  # whether the predischarge gate may be on with the discharge gate
+        )
+        self.gate_outputs = False  # whether DCHG and DDSG tell what the gates do
+        self._image = Image()
+        self.runs = self._image.runs  # blocks to transfer, by ascending address
+        self._values = parameters.values if values is None else values
         self._indices = array("H", [parameters.index(name) for name in _READS])
         self._temperature_indices = array("H")
-        for _, name, _ in _TEMPERATURES:
-            self._temperature_indices.append(parameters.index(name + "_trip_dc"))
-            self._temperature_indices.append(parameters.index(name + "_release_dc"))
-        self._cells = 0  # taken at the first update
-        self._thermistors = 0
-        self._offsets = {}  # place of an item in the image, by its address
-        self._build()
+        for row in _TEMPERATURES:
+            for end in ("_trip_dc", "_release_dc", "_delay_ms"):
+                self._temperature_indices.append(parameters.index(row[1] + end))
 
     def taken_value(self, name):
         """What the chip took for a name of TAKEN. Not for the fast path."""
@@ -149,37 +193,40 @@ class Settings:
         """Compute everything anew from the parameters' values of now."""
         taken = self.taken
         shunt = self._value(_SHUNT)
-        self._put_float(0x91A8, 75684, 10 * shunt, 0)
-        self._put_float(0x91AC, 282170404, shunt, 3)
+        # SLUUBY2B 4.12: CC gain is 7.5684 / (shunt in milliohm), capacity gain 298261.6178 times
+        # that.
+        self._image.put_float(0x91A8, 75684, 10 * shunt, 0)
+        self._image.put_float(0x91AC, 282170404, shunt, 3)
         self._update_inputs()
         self._update_voltages()
         self._update_temperatures()
         self._update_currents(shunt)
+        self._update_path()
         watchdog_s = self._value(_WATCHDOG)
-        self._put(0x92B2, 2, watchdog_s)
+        self._image.put(0x92B2, 2, watchdog_s)
         # Longer than the watchdog: when the processor hangs, no protection releases by itself
         # before the watchdog holds both gates off.
-        self._put(0x9294, 1, watchdog_s + 1)
-        self._put(0x92AF, 1, watchdog_s + 1)
+        self._image.put(0x9294, 1, watchdog_s + 1)
+        self._image.put(0x92AF, 1, watchdog_s + 1)
         taken[_TAKEN_FAST + 5] = watchdog_s
 
     def _update_inputs(self):
         """Cells on the lowest inputs and, always, on input 16 (afe.md section 4); sensors."""
-        if self._cells == 0:
+        if self.cells == 0:
             # Once: a change waits for a restart, because the sample has its size for life.
-            self._cells = self._value(_SERIES)
-            self._thermistors = self._value(_THERMISTORS)
-        cells = self._cells
-        thermistors = self._thermistors
+            self.cells = self._value(_SERIES)
+            self.thermistors = self._value(_THERMISTORS)
+        cells = self.cells
+        thermistors = self.thermistors
         fet_thermistor = self._value(_FET_THERMISTOR)
         self.fet_thermistor = fet_thermistor
-        self._put(0x9304, 2, (1 << (cells - 1)) - 1 | 0x8000)
+        self._image.put(0x9304, 2, (1 << (cells - 1)) - 1 | 0x8000)
         for pin in range(3):
-            self._put(0x92FD + pin, 1, _CELL_THERMISTOR if pin < thermistors else 0)
-        self._put(0x9300, 1, _FET_THERMISTOR_PIN if fet_thermistor else 0)
-        self._put(0x9262, 1, _ENABLED_B | _OTF if fet_thermistor else _ENABLED_B)
+            self._image.put(0x92FD + pin, 1, _CELL_THERMISTOR if pin < thermistors else 0)
+        self._image.put(0x9300, 1, _FET_THERMISTOR_PIN if fet_thermistor else 0)
+        self._image.put(0x9262, 1, _ENABLED_B | _OTF if fet_thermistor else _ENABLED_B)
         power = _POWER_CONFIG | _SHUT_TS2 if thermistors >= _WITH_TS2 else _POWER_CONFIG
-        self._put(0x9234, 2, power)
+        self._image.put(0x9234, 2, power)
 
     def _update_voltages(self):
         taken = self.taken
@@ -189,8 +236,8 @@ class Settings:
         steps = _within(steps, 20, 110)
         hysteresis = (10 * -self._value(_OVERVOLTAGE_RELEASE) + 506 * steps) // 506
         hysteresis = _within(hysteresis, 2, 20)
-        self._put(0x9278, 1, steps)
-        self._put(0x927C, 1, hysteresis)
+        self._image.put(0x9278, 1, steps)
+        self._image.put(0x927C, 1, hysteresis)
         taken[_TAKEN_COV] = 506 * steps // 10
         taken[_TAKEN_COV + 1] = self._put_delay(0x9279, self._value(_OVERVOLTAGE_DELAY))
         taken[_TAKEN_COV + 2] = 506 * (steps - hysteresis) // 10
@@ -198,8 +245,8 @@ class Settings:
         steps = _within(steps, 20, 90)
         hysteresis = (10 * self._value(_UNDERVOLTAGE_RELEASE) - 506 * steps) // 506
         hysteresis = _within(hysteresis, 2, 20)
-        self._put(0x9275, 1, steps)
-        self._put(0x927B, 1, hysteresis)
+        self._image.put(0x9275, 1, steps)
+        self._image.put(0x927B, 1, hysteresis)
         taken[_TAKEN_CUV] = 506 * steps // 10
         taken[_TAKEN_CUV + 1] = self._put_delay(0x9276, self._value(_UNDERVOLTAGE_DELAY))
         taken[_TAKEN_CUV + 2] = 506 * (steps + hysteresis) // 10
@@ -209,48 +256,51 @@ class Settings:
         wanted_ms = software_ms + self._value(_DELAY_MARGIN)
         # SLUUBY2B: the delay is 3.3 ms * (2 + setting); 0 would disable the protection.
         setting = _within(-(-10 * wanted_ms // 33) - 2, 1, 2047)
-        self._put(address, 2, setting)
+        self._image.put(address, 2, setting)
         return 33 * (2 + setting) // 10
 
     def _update_temperatures(self):
-        taken = self.taken
         margin_dc = self._value(_TEMPERATURE_MARGIN)
-        at = _TAKEN_CUV + 3
         for row in range(len(_TEMPERATURES)):
-            address = _TEMPERATURES[row][0]
-            trip_dc = self._values[self._temperature_indices[2 * row]]
-            release_dc = self._values[self._temperature_indices[2 * row + 1]]
-            if _TEMPERATURES[row][2]:
-                trip_c = _within(-(-(trip_dc + margin_dc) // 10), _COLDEST_C + 1, _HOTTEST_C)
-                release_c = _within(-(-release_dc // 10), _COLDEST_C, trip_c - 1)
-            else:
-                trip_c = _within((trip_dc - margin_dc) // 10, _COLDEST_C, _HOTTEST_C - 1)
-                release_c = _within(release_dc // 10, trip_c + 1, _HOTTEST_C)
-            self._put(address, 1, trip_c)
-            self._put(address + 1, 1, _TEMPERATURE_DELAY_S)
-            self._put(address + 2, 1, release_c)
-            taken[at] = 10 * trip_c
-            taken[at + 1] = 10 * release_c
-            at += 2
+            self._update_temperature(row, margin_dc)
+
+    def _update_temperature(self, row, margin_dc):
+        trip_dc = self._values[self._temperature_indices[3 * row]]
+        release_dc = self._values[self._temperature_indices[3 * row + 1]]
+        delay_ms = self._values[self._temperature_indices[3 * row + 2]]
+        delay_ms = temperature_delay_ms(delay_ms, self._value(_DELAY_MARGIN))
+        if _TEMPERATURES[row][2]:
+            trip_c = _within(-(-(trip_dc + margin_dc) // 10), _COLDEST_C + 1, _HOTTEST_C)
+            release_c = _within(-(-release_dc // 10), _COLDEST_C, trip_c - 1)
+        else:
+            trip_c = _within((trip_dc - margin_dc) // 10, _COLDEST_C, _HOTTEST_C - 1)
+            release_c = _within(release_dc // 10, trip_c + 1, _HOTTEST_C)
+        address = _TEMPERATURES[row][0]
+        self._image.put(address, 1, trip_c)
+        self._image.put(address + 1, 1, delay_ms // 1000)
+        self._image.put(address + 2, 1, release_c)
+        at = _TEMPERATURES[row][3]
+        self.taken[at] = 10 * trip_c
+        self.taken[at + 1] = 10 * release_c
 
     def _update_currents(self, shunt):
         taken = self.taken
         charge_ma = self._value(_OVERCURRENT_CHARGE)
         discharge_ma = self._value(_OVERCURRENT_DISCHARGE)
         wide = max(charge_ma, discharge_ma) > _LARGEST_10MA
-        self._put(0x9303, 1, _DA_100MA if wide else _DA_10MA)
+        self._image.put(0x9303, 1, _DA_100MA if wide else _DA_10MA)
         self.current_unit_ma = 100 if wide else 10
 
         # OCC and OCD1 in 2 mV steps across the shunt: 2 to 62, 2 to 100.
         steps = _fast_steps(self._value(_FAST_CHARGE), charge_ma, shunt, 62)
-        self._put(0x9280, 1, steps)
+        self._image.put(0x9280, 1, steps)
         taken[_TAKEN_FAST] = _current_ma(2000 * steps, shunt)
         steps = _fast_steps(self._value(_FAST_DISCHARGE), discharge_ma, shunt, 100)
-        self._put(0x9282, 1, steps)
+        self._image.put(0x9282, 1, steps)
         taken[_TAKEN_FAST + 1] = _current_ma(2000 * steps, shunt)
         setting = _within(10 * self._value(_FAST_DELAY) // 33 - 2, 1, 127)
-        self._put(0x9281, 1, setting)
-        self._put(0x9283, 1, setting)
+        self._image.put(0x9281, 1, setting)
+        self._image.put(0x9283, 1, setting)
         taken[_TAKEN_FAST + 2] = 33 * (2 + setting) // 10
 
         wanted_uv = _shunt_uv(self._value(_SHORT), shunt)
@@ -260,69 +310,45 @@ class Settings:
             step -= 1
         if 1000 * _SCD_MV[step] <= software_uv and step < len(_SCD_MV) - 1:
             step += 1
-        self._put(0x9286, 1, step)
+        self._image.put(0x9286, 1, step)
         taken[_TAKEN_FAST + 3] = _current_ma(1000 * _SCD_MV[step], shunt)
         setting = _within(self._value(_SHORT_DELAY) // 15 + 1, 1, 31)  # (setting - 1) * 15 us
-        self._put(0x9287, 1, setting)
+        self._image.put(0x9287, 1, setting)
         taken[_TAKEN_FAST + 4] = 15 * (setting - 1)
+
+    def _update_path(self):
+        """What switches the current, and what the chip may do with it by itself."""
+        path = self._value(_POWER_PATH)
+        self.predischarge = self._value(_PREDISCHARGE) == 1 and path != _CONTACTOR
+        # What a contactor can not break is the fuse's: the chip would open it all the same.
+        self._image.put(0x9261, 1, _VOLTAGES if path == _CONTACTOR else _VOLTAGES | _CURRENTS)
+        self.gate_outputs = path == _CONTACTOR or self._value(_FET_SIDE) == _LOW_SIDE
+        options = _FET_OPTIONS
+        if path == _COMMON_PORT:
+            options |= _SFET
+        if self.predischarge:
+            options |= _PDSG_EN
+        self._image.put(0x9308, 1, options)
+        # The nominal voltage of a cell is near the middle between its trips.
+        nominal_mv = self.cells * (self._value(_OVERVOLTAGE) + self._value(_UNDERVOLTAGE)) // 2
+        missing_permille = 1000 - self._value(_PRECHARGE_RATIO)
+        delta = nominal_mv * missing_permille // 10000  # 10 mV; 0 would switch the check off
+        self._image.put(0x930F, 1, _within(delta, 1, _STOP_DELTA_MAX))
+        self._image.put(0x9273, 2, self._value(_BODY_DIODE))
+        pin = _GATE_OUTPUT if self.gate_outputs else 0
+        self._image.put(0x9301, 1, pin)
+        self._image.put(0x9302, 1, pin)
 
     def _value(self, which):
         return self._values[self._indices[which]]
 
-    def _build(self):
-        """Lay the items out as blocks of neighbours, and write down what is fixed."""
-        sizes = []
-        end = None
-        for address, size, _ in ITEMS:
-            if address != end:
-                sizes.append([address, 0])
-            sizes[-1][1] += size
-            end = address + size
-        self._image = bytearray(sum(2 + size for _, size in sizes))
-        view = memoryview(self._image)
-        at = 0
-        for address, size in sizes:
-            self._image[at] = address & 0xFF
-            self._image[at + 1] = address >> 8
-            for place in range(size):
-                self._offsets[address + place] = at + 2 + place
-            self.runs.append(view[at : at + 2 + size])
-            at += 2 + size
-        for address, size, value in ITEMS:
-            self._put(address, size, value)
 
-    def _put(self, address, size, value):
-        """Little-endian; negative values become two's complement by themselves."""
-        at = self._offsets[address]
-        for place in range(size):
-            self._image[at + place] = value & 0xFF
-            value >>= 8
+def temperature_delay_ms(software_ms, margin_ms):
+    """Delay of the chip's temperature trips: beyond the software's, in whole seconds (1 to 255).
 
-    def _put_float(self, address, numerator, denominator, exponent):
-        """IEEE-754 single of numerator / denominator * 2**exponent, without making a float.
-
-        SLUUBY2B 4.12: CC gain is 7.5684 / (shunt in milliohm), capacity gain 298261.6178 times
-        that. Long division, one mantissa bit a round; all numbers stay below 2**30.
-        """
-        while numerator < denominator:
-            numerator *= 2
-            exponent -= 1
-        while numerator >= 2 * denominator:
-            denominator *= 2
-            exponent += 1
-        mantissa = 1
-        rest = numerator - denominator
-        for _ in range(23):
-            rest *= 2
-            mantissa *= 2
-            if rest >= denominator:
-                rest -= denominator
-                mantissa += 1
-        if 2 * rest >= denominator:
-            mantissa += 1  # a carry out of 24 bits would need a mantissa of all ones; none has it
-        self._put(address, 2, mantissa)
-        self._put(address + 2, 1, mantissa >> 16 & 0x7F | (exponent + 127 & 1) << 7)
-        self._put(address + 3, 1, exponent + 127 >> 1)
+    The ranges of both parameters keep it below 63 s.
+    """
+    return -(-(software_ms + margin_ms) // 1000) * 1000
 
 
 def _within(value, low, high):

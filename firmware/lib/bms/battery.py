@@ -8,132 +8,180 @@ Whatever goes wrong inside `step` opens the gates by their off lines and is a la
 
 from array import array
 
-from bms import requests
-from bms.fault_register import FaultRegister
+from bms import events, requests
+from bms.chip_care import HOLD_MS, ChipCare, by_code
+from bms.deep_discharge import DeepDischarge
+from bms.fault_register import WORDS, FaultRegister
+from bms.journal import Journal
 from bms.limits import Limits
-from bms.measurement import AGE_MAX_MS, GOOD, IMPLAUSIBLE, LOST, STALE, Measurement
+from bms.measurement import (
+    AGE_MAX_MS,
+    DAMAGED,
+    GOOD,
+    IMPLAUSIBLE,
+    LOST,
+    SENSOR_SILENT,
+    STALE,
+    THERMISTOR_OPEN,
+    THERMISTOR_SHORT,
+    WIRE_OPEN,
+    Measurement,
+)
 from bms.points import (
     STATE_ACTIVE,
+    STATE_COMMISSIONING,
     STATE_FAULT,
+    STATE_LIMITED,
     STATE_PROGRAMMING,
+    STATE_SELF_TEST,
     STATE_STANDBY,
     STATE_STARTING,
     STATE_UNCONFIGURED,
 )
-from bms.protection import CHARGE_MA, Protection
+from bms.protection import CHARGE_MA, GATES_OFF_MA, LIMITED_MA, Protection
 from bms.publisher import Publisher
-from bms.sample import (
-    BUS_ERROR,
-    BUSY,
-    CONFIGURATION_LOST,
-    GATES_BOTH,
-    OK,
-    TRIP_CELL_OVERVOLTAGE,
-    TRIP_CELL_UNDERVOLTAGE,
-    TRIP_CHIP_FAILED,
-    TRIP_CHIP_OVERTEMPERATURE,
-    TRIP_HOST_WATCHDOG,
-    TRIP_OVERCURRENT_CHARGE,
-    TRIP_OVERCURRENT_DISCHARGE,
-    TRIP_OVERTEMPERATURE_CHARGE,
-    TRIP_OVERTEMPERATURE_DISCHARGE,
-    TRIP_SHORT_CIRCUIT,
-    TRIP_UNDERTEMPERATURE_CHARGE,
-    TRIP_UNDERTEMPERATURE_DISCHARGE,
-    VERIFY_FAILED,
-    WRONG_DEVICE,
-    Sample,
-)
+from bms.rebounds import Rebounds
+from bms.sample import CONFIGURATION_LOST, GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, OK, Sample
 from bms.slow_path import SlowPath
 from bms.soc import ChargeCounter
-from bms.switch import Switch
+from bms.table import INVALID
+from bms.thermistor_watch import ThermistorWatch
+from bms.timekeeping import Timekeeping
+from bms.trial import Trial
+from bms.trips import TripMirror
 
-# A fault of the chip or the link to it stays this long after its last sign, so that a flickering
-# cause does not make the gates chatter.
-_HOLD_MS = 5000
-_MS_PER_S = 1000
-_RETRY_MS = 1000  # between two tries to program a chip that does not answer as it should
-
-# What the chip trips by itself, mirrored as our own fault so that nothing re-closes by itself.
-_TRIPS = (
-    (TRIP_CELL_OVERVOLTAGE, "cell_overvoltage"),
-    (TRIP_CELL_UNDERVOLTAGE, "cell_undervoltage"),
-    (TRIP_OVERCURRENT_CHARGE, "overcurrent_charge"),
-    (TRIP_OVERCURRENT_DISCHARGE, "overcurrent_discharge"),
-    (TRIP_SHORT_CIRCUIT, "short_circuit"),
-    (TRIP_OVERTEMPERATURE_CHARGE, "overtemperature_charge"),
-    (TRIP_OVERTEMPERATURE_DISCHARGE, "overtemperature_discharge"),
-    (TRIP_UNDERTEMPERATURE_CHARGE, "undertemperature_charge"),
-    (TRIP_UNDERTEMPERATURE_DISCHARGE, "undertemperature_discharge"),
-    (TRIP_CHIP_OVERTEMPERATURE, "afe_overtemperature"),
-    (TRIP_HOST_WATCHDOG, "afe_watchdog"),
-    (TRIP_CHIP_FAILED, "afe_failed"),
-)
+# A person's "clear" goes on for this long: the measuring chip must let go of its own latch first,
+# and a fault that was just seen is held for HOLD_MS.
+_CLEARING_MS = HOLD_MS + 3000
 
 _PROBLEMS = (
     (LOST, "afe_lost"),
     (STALE, "measurement_stale"),
     (IMPLAUSIBLE, "measurement_implausible"),
-)
-_ANSWERS = (
-    (BUS_ERROR, "afe_lost"),
-    (WRONG_DEVICE, "afe_wrong_device"),
-    (VERIFY_FAILED, "afe_configuration"),
-    (CONFIGURATION_LOST, "afe_restarted"),
+    (THERMISTOR_OPEN, "thermistor_open"),
+    (THERMISTOR_SHORT, "thermistor_short"),
+    (WIRE_OPEN, "cell_wire_open"),
+    (DAMAGED, "afe_corrupt"),
+    (SENSOR_SILENT, "current_sensor_lost"),
 )
 
 
 class Battery:
     """One pack behind one measuring chip.
 
-    `afe` is a driver (see bms.sample for its answers), `charge_off` and `discharge_off` are the
-    off lines, called with 1 for off. `configured` False: measure nothing, gates off, say why.
+    `afe` is a driver (see bms.sample for its answers), `path` switches the current (bms.switch or
+    bms.contactor_path), `log` takes events (bms.events.Events). `interlock()` is 1 while its loop
+    is closed; None: there is none. `outputs` drives relays (bms.outputs), if there are some.
+    `configured` False: measure nothing, gates off, say why.
+
+    For commissioning: captured_cell_mv, captured_stack_mv are the raw sample of the latest
+    CAPTURE request, which `captures` counts; `trial` is the limited first current.
+    posted: what else the slow path shows, see bms.slow_path.
     """
 
-    def __init__(self, points, parameters, faults, afe, charge_off, discharge_off, configured):
+    def __init__(
+        self,
+        points,
+        parameters,
+        faults,
+        afe,
+        path,
+        log,
+        configured,
+        interlock=None,
+        outputs=None,
+        posted=(),
+    ):
         self.requests = requests.Requests()
         self.failure = None  # the exception that stopped the fast path, for the log
+        self.restricted = False  # somebody asked for open gates
         self._points = points
         self._afe = afe
+        self._path = path
+        self._log = log
         self._configured = configured
-        self._switch = Switch(afe, charge_off, discharge_off)
+        self._interlock = interlock
+        self._outputs = outputs
         self._register = FaultRegister(faults)
+        self._names = faults.names
+        self._conditions = bytearray(len(faults))  # faults whose cause others see
         self._protection = Protection(parameters, faults)
-        self._configuration_invalid = faults.names.index("configuration_invalid")
+        self._time = Timekeeping(parameters, faults, self._register)
+        self._chip = ChipCare(afe, faults, self._register)
+        self._trips = TripMirror(faults, self._protection, self._register, log)
+        self._journal = Journal(self._register, log)
         self._step_failed = faults.names.index("step_failed")
-        self._watchdog_fault = faults.names.index("afe_watchdog")
-        self._values = parameters.values
-        self._chip_watchdog = parameters.index("afe_watchdog_s")
-        self._trip_bits = array("H", [row[0] for row in _TRIPS])
-        self._trip_faults = bytes(faults.names.index(row[1]) for row in _TRIPS)
-        self._answer_faults = _by_code(faults, _ANSWERS)
-        self._problem_faults = _by_code(faults, _PROBLEMS)
+        self._frozen = faults.names.index("thermistor_frozen")
+        self._interlock_open = faults.names.index("interlock_open")
+        self._not_commissioned = faults.names.index("not_commissioned")
+        self._problem_faults = by_code(faults, _PROBLEMS)
         self._gates = 0  # GATE_* bits that are on
-        self._restricted = False  # somebody asked for open gates
-        self._programming = configured
-        self._programming_fault = self._answer_faults[BUS_ERROR]  # why programming failed last
-        self._retry_ms = 0  # until programming is tried again
-        self._uptime_ms = 0
-        self._uptime_s = 0
+        self._clearing_ms = 0  # how long a person's "clear" still goes on
         self._age_ms = 0  # since the last good measurement, or since the start
         self._sample = Sample(
             parameters.value("series_cells") if configured else 1,
             parameters.value("cell_thermistors"),
         )
+        self.captured_cell_mv = array("i", self._sample.cell_mv)
+        self.captured_stack_mv = 0
+        self.captures = 0
+        self.trial = Trial()
+        self.deep_discharge = DeepDischarge(parameters, faults, self._register)
+        self.rebounds = Rebounds(parameters, faults, self._register)
         self._measurement = Measurement(self._sample)
+        self._thermistors = ThermistorWatch(self._sample.temperature_dc, parameters)
         self._counter = ChargeCounter()
-        self._publisher = Publisher(points)
+        self._publisher = Publisher(
+            points, self._measurement, self._chip, self.rebounds, self.deep_discharge
+        )
         self._limits = Limits(parameters)
-        self._slow = SlowPath(points, parameters, self._limits, self._counter)
+        self._slow = SlowPath(points, parameters, self._limits, self._counter, posted)
         if configured:
-            afe.start_programming()
+            self._chip.start()
+        else:
+            self.condition("configuration_invalid", True)
         self.slow_step(0)
-        self._publish(0, 0)  # links may read before the first step
+        self._publish(0, self._state(0))  # links may read before the first step
+
+    def condition(self, name, present):
+        """The cause of a fault that only others can see is there, or gone. Not in the fast path:
+        looking up the name allocates."""
+        self._conditions[self._names.index(name)] = 1 if present else 0
+
+    def tighten(self, tight):
+        """Whether the warning thresholds are the trips. Any context."""
+        self._protection.tight = tight
+
+    def restore(self, words, restricted):
+        """Before the first step: latched faults (WORDS of 16 bits) and open gates of before."""
+        self.restricted = restricted
+        for fault in range(len(self._conditions)):
+            if words[fault >> 4] >> (fault & 15) & 1:
+                self._register.restore(fault)
+                if self._register.is_latched(fault):
+                    self._protection.force(fault)
+
+    @property
+    def last_fault(self):
+        """Bit of the fault that came last, or bms.journal.NO_FAULT."""
+        return self._journal.last_fault
+
+    def latch(self, name):
+        """A latching fault that somebody else found before the first step."""
+        self._register.restore(self._names.index(name))
+
+    def latched_into(self, words):
+        """Write the latched faults, 16 to a word. Any context; allocates nothing."""
+        for word in range(WORDS):
+            words[word] = 0
+        for fault in range(len(self._conditions)):
+            if self._register.is_latched(fault):
+                words[fault >> 4] |= 1 << (fault & 15)
 
     def step(self, elapsed_ms):
         """The fast path: `elapsed_ms` have passed since the last call. Never raises."""
         if self.failure is not None:
-            self._switch.open_lines()  # and nothing is published any more
+            self._path.open_lines()  # and nothing is published any more
             return
         try:
             self._step(elapsed_ms)
@@ -142,12 +190,15 @@ class Battery:
 
     def stop(self, failure):
         """Open the gates for good: the firmware itself can not be trusted any more."""
-        self._switch.open_lines()
+        self._path.open_lines()
         self.failure = failure
         self.requests.pending = requests.NONE
         self._register.report(self._step_failed, 0)
         self._register.step(0)
+        if self._outputs is not None:
+            self._outputs.step(GATES_BOTH, False, 0, 0, 0, False)
         self._publisher.fail(self._register.words)
+        self._log.post(events.FAULT, self._step_failed, INVALID, self._time.uptime_s)
 
     def slow_step(self, elapsed_ms):
         """State of charge and limits, once a second. Does nothing without a configuration."""
@@ -155,138 +206,199 @@ class Battery:
             self._slow.step(elapsed_ms)
 
     def _step(self, elapsed_ms):
-        self._uptime_ms += elapsed_ms
-        while self._uptime_ms >= _MS_PER_S:
-            self._uptime_ms -= _MS_PER_S
-            self._uptime_s += 1
+        if not self._time.step(elapsed_ms):
+            self._path.open_lines()
         self._age_ms = min(self._age_ms + elapsed_ms, AGE_MAX_MS)
         if self.requests.pending:
             self._carry_out(self.requests.pending)
             self.requests.pending = requests.NONE
-        if elapsed_ms >= self._values[self._chip_watchdog] * _MS_PER_S:
-            # The chip's host watchdog bit, and forgets it as soon as it hears from us.
-            self._switch.open_lines()
-            self._register.report(self._watchdog_fault, _HOLD_MS)
+        if self._clearing_ms:
+            # Before the causes that are still there report themselves again.
+            self._clearing_ms = max(0, self._clearing_ms - elapsed_ms)
+            self._register.clear()
+        self._report_conditions()
         if not self._configured:
-            self._register.report(self._configuration_invalid, 0)
             self._afe.all_off()  # again and again: nobody watches this chip
-        elif self._programming:
-            self._program(elapsed_ms)
+        elif self._chip.busy:
+            self._prepare(elapsed_ms)
         else:
             self._measure(elapsed_ms)
+        self.deep_discharge.report()
+        self._register.waived[self._not_commissioned] = GATES_BOTH if self.trial.running() else 0
         blocked = self._register.step(elapsed_ms)
-        allowed = 0
-        if self._measurement.valid and not self._programming and not self._restricted:
-            allowed = GATES_BOTH & ~blocked
-        if self._configured and not self._programming:
-            self._switch.step(allowed, self._gates)
-        self._publish(allowed, blocked)
+        allowed = self._permit(blocked)
+        if self._configured and not self._chip.busy:
+            measured = self._measurement.problem == GOOD
+            urgent = self._register.urgent or not self._measurement.valid
+            self._path.step(allowed, urgent, self._sample, measured, elapsed_ms, self._register)
+        state = self._state(blocked)
+        if self._outputs is not None:
+            self._outputs.drive(blocked, self._measurement)
+        self._publish(allowed, state)
+        self._journal.note(self._gates, self._path.state, state, self._time.uptime_s)
+
+    def _report_conditions(self):
+        conditions = self._conditions
+        for fault in range(len(conditions)):
+            if conditions[fault]:
+                self._register.report(fault, 0)
+        if self._interlock is not None and not self._interlock():
+            self._register.report(self._interlock_open, 0)
 
     def _carry_out(self, request):
         if request == requests.CLEAR_FAULTS:
-            if self._measurement.valid and not self._programming:  # else a cause can not be known
-                self._register.clear()
-                self._afe.recover(self._sample.trips)
+            self._clear()
         elif request == requests.GATES_OFF:
-            self._restricted = True
+            self.restricted = True
         elif request == requests.GATES_AUTO:
-            self._restricted = False
+            self.restricted = False
         elif request == requests.REPROGRAM_AFE and self._configured:
-            self._start_programming()
+            self._reprogram()
+        elif request == requests.ACKNOWLEDGE_DEEP_DISCHARGE:
+            self.deep_discharge.acknowledge()
+        elif request == requests.CAPTURE:
+            self._capture()
+        elif request == requests.TRY_CURRENT:
+            self.trial.start()
+        self._log.post(events.REQUEST, request, 0, self._time.uptime_s)
 
-    def _start_programming(self):
-        self._switch.open_lines()
-        self._switch.forget()
+    def _clear(self):
+        if not self._measurement.valid or self._chip.busy:
+            return  # whether a cause is gone can not be known
+        self._afe.recover(self._sample.trips)
+        if self._chip.failed_checks:
+            self._reprogram()  # the self-test says whether its cause is gone
+        self._protection.release_by_person()
+        self.rebounds.forgive()
+        self._clearing_ms = _CLEARING_MS
+
+    def _capture(self):
+        if self._chip.busy or self._measurement.problem == STALE:
+            return  # nothing was measured that would be worth keeping
+        cells = self._sample.cell_mv
+        for cell in range(len(cells)):
+            self.captured_cell_mv[cell] = cells[cell]
+        self.captured_stack_mv = self._sample.stack_mv
+        self.captures += 1
+
+    def _stop_measuring(self):
+        """Before the chip is programmed anew."""
+        self._path.open_lines()
+        self._path.forget()
         self._measurement.forget()
         self._limits.forget()
-        self._programming = True
         self._gates = 0
-        self._retry_ms = 0
-        self._afe.start_programming()
 
-    def _program(self, elapsed_ms):
-        """Bring the chip into its configured state, one bounded piece a step; gates stay off."""
+    def _reprogram(self):
+        self._stop_measuring()
+        self._chip.start()
+
+    def _prepare(self, elapsed_ms):
+        """Bring the chip into its configured, tested state; gates stay off."""
         self._protection.hold(self._register)
-        if self._retry_ms > elapsed_ms:
-            self._retry_ms -= elapsed_ms
-            self._register.report(self._programming_fault, _HOLD_MS)
-            self._afe.all_off()  # the off lines act only on a programmed chip
-            return
-        self._retry_ms = 0
-        code = self._afe.programming_step()
-        if code == OK:
-            self._programming = False
+        if self._chip.step(elapsed_ms):
             self._measurement.forget()
-            self._mirror_trips(self._afe.take_found_trips())
-        elif code != BUSY:
-            self._programming_fault = self._answer_faults[code]
-            self._register.report(self._programming_fault, _HOLD_MS)
-            self._retry_ms = _RETRY_MS
-            self._afe.start_programming()
+            self._trips.mirror(self._afe.take_found_trips(), self._time.uptime_s)
 
     def _measure(self, elapsed_ms):
         """Take one sample, judge it, and report what is wrong."""
         measurement = self._measurement
         code = self._afe.sample_into(self._sample)
         # A chip that does not answer can not say what is on: what the off lines command stands in.
-        self._gates = self._sample.gates if code == OK else self._switch.commanded
+        self._gates = self._sample.gates if code == OK else self._path.commanded
         if code == CONFIGURATION_LOST:
-            self._register.report(self._answer_faults[code], _HOLD_MS)
-            self._start_programming()
+            self._stop_measuring()
+            self._chip.restarted()
+            self._protection.hold(self._register)
             return
         if code == OK:
-            self._mirror_trips(self._sample.trips)
+            self._trips.mirror(self._sample.trips, self._time.uptime_s)
+            if not self._chip.guard(elapsed_ms, self._gates, self._sample.load_mv):
+                self._reprogram()
+                self._protection.hold(self._register)
+                return
         if measurement.step(code, elapsed_ms):
-            self._age_ms = measurement.age_ms
-            self._publisher.measured(measurement)
+            self._take_good(elapsed_ms)
         if measurement.valid:
             # Also in the hold-over: a glitch neither stretches a delay nor loses charge.
+            self._derive_current_signals()
             self._counter.count(measurement.signals[CHARGE_MA], elapsed_ms)
             self._protection.step(
                 measurement.signals, elapsed_ms, self._register, measurement.problem == GOOD
             )
         else:
             self._protection.hold(self._register)
+        self.rebounds.step(self._protection.undervoltage(), self._counter.net_mah)
         if measurement.expired:
             self._limits.forget()
-            self._register.report(self._problem_faults[measurement.problem], _HOLD_MS)
+            self.trial.abort()
+            self._register.report(self._problem_faults[measurement.problem], HOLD_MS)
 
-    def _mirror_trips(self, trips):
-        if trips:
-            for row in range(len(self._trip_bits)):
-                if trips & self._trip_bits[row]:
-                    fault = self._trip_faults[row]
-                    if not self._protection.force(fault):
-                        self._register.report(fault, _HOLD_MS)
+    def _take_good(self, elapsed_ms):
+        measurement = self._measurement
+        sample = self._sample
+        self._age_ms = measurement.age_ms
+        self._publisher.measured(measurement)
+        if self._thermistors.frozen(elapsed_ms) >= 0:
+            self._register.report(self._frozen, HOLD_MS)
+        if not self._conditions[self._not_commissioned]:  # else a wrong lead looks like it
+            self.deep_discharge.step(
+                sample.cell_mv[measurement.cell_min_index], sample.current_ma, elapsed_ms
+            )
+        if self.trial.running():
+            self.trial.step(sample.current_ma, elapsed_ms)
 
-    def _publish(self, allowed, blocked):
+    def _derive_current_signals(self):
+        """Current the way of a gate that is off, and current while it is limited."""
+        signals = self._measurement.signals
+        current_ma = signals[CHARGE_MA]
+        off = GATES_BOTH & ~(self._path.commanded | self._gates)
+        wrong_way = GATE_CHARGE if current_ma > 0 else GATE_DISCHARGE
+        signals[GATES_OFF_MA] = abs(current_ma) if off & wrong_way else 0
+        signals[LIMITED_MA] = abs(current_ma) if self._is_limited() else 0
+
+    def _is_limited(self):
+        return self.deep_discharge.acknowledged or self.trial.running()
+
+    def _permit(self, blocked):
+        """GATE_* bits that nothing forbids."""
+        if not self._measurement.valid or self._chip.busy or self.restricted:
+            self.trial.abort()
+            return 0
+        allowed = GATES_BOTH & ~blocked
+        # Nothing is closed while a protection is on its way to trip: after a restart an
+        # overcharged cell is not charged for another delay.
+        allowed &= ~(self._protection.pending & ~self._path.commanded)
+        if not allowed:
+            self.trial.abort()
+        return allowed
+
+    def _publish(self, allowed, state):
         publisher = self._publisher
         measurement = self._measurement
         if not measurement.valid:
             publisher.blank()
         self._points.show_slow(measurement.valid)
+        offered = 0 if self._path.holds_limits or self.trial.running() else allowed
         publisher.allowed(
-            allowed, self._limits.charge_current_ma, self._limits.discharge_current_ma
+            offered, self._limits.charge_current_ma, self._limits.discharge_current_ma
         )
         publisher.alarms(self._register.words, self._protection.warnings)
+        outputs = 0 if self._outputs is None else self._outputs.on
+        publisher.supervised(self._path.state, self._time.longest_ms, self._is_limited(), outputs)
+        publisher.publish(state, self._gates, self._time.uptime_s, self._age_ms)
+
+    def _state(self, blocked):
         if not self._configured:
-            state = STATE_UNCONFIGURED
-        elif self._programming and not blocked:
-            state = STATE_PROGRAMMING
-        elif blocked:
-            state = STATE_FAULT
-        elif not measurement.valid:
-            state = STATE_STARTING
-        elif self._restricted:
-            state = STATE_STANDBY
-        else:
-            state = STATE_ACTIVE
-        publisher.publish(state, self._gates, self._uptime_s, self._age_ms)
-
-
-def _by_code(faults, rows):
-    """Fault of each driver answer or measurement problem, indexed by its code."""
-    table = bytearray(1 + max(row[0] for row in rows))
-    for code, name in rows:
-        table[code] = faults.names.index(name)
-    return bytes(table)
+            return STATE_UNCONFIGURED
+        if self._chip.busy and not blocked:
+            return STATE_SELF_TEST if self._chip.testing else STATE_PROGRAMMING
+        if self._conditions[self._not_commissioned]:
+            return STATE_COMMISSIONING
+        if self._is_limited():
+            return STATE_LIMITED
+        if blocked:
+            return STATE_FAULT
+        if not self._measurement.valid:
+            return STATE_STARTING
+        return STATE_STANDBY if self.restricted else STATE_ACTIVE

@@ -8,17 +8,28 @@ Words hold 16 faults each, so that masks never become heap objects on the boards
 
 from array import array
 
+from bms.table import INVALID
+
 WORDS = 4
+_GONE = -1  # neither active nor latched
 
 
 class FaultRegister:
-    """State of every fault of a `bms.faults.Faults` table."""
+    """State of every fault of a `bms.faults.Faults` table.
+
+    waived: GATE_* bits that a fault does not block for now, by fault (an acknowledged deep
+    discharge). measured: the signal that made a fault active, INVALID where there is none.
+    urgent: whether a blocking fault allows no delay, since the last step.
+    """
 
     def __init__(self, faults):
         self._table = faults
         self.words = array("i", [0] * WORDS)
-        self._held_ms = array("i", [-1] * len(faults))  # -1: not active
+        self.waived = bytearray(len(faults))
+        self.measured = array("i", [INVALID] * len(faults))
+        self._held_ms = array("i", [_GONE] * len(faults))
         self._present = bytearray(len(faults))
+        self.urgent = False
         self._any = False  # whether a step has anything to look at
 
     def report(self, bit, hold_ms):
@@ -31,8 +42,20 @@ class FaultRegister:
         """Whether the fault is active or latched."""
         return self.words[bit >> 4] >> (bit & 15) & 1 == 1
 
+    def is_latched(self, bit):
+        """Whether the fault outlives its cause and is here."""
+        return self._table.latching[bit] and self._held_ms[bit] != _GONE
+
+    def restore(self, bit):
+        """A latching fault stood when the processor stopped: it stands again."""
+        if self._table.latching[bit]:
+            self._held_ms[bit] = 0
+            self.words[bit >> 4] |= 1 << (bit & 15)
+            self._any = True
+
     def step(self, elapsed_ms):
         """Let time pass once all causes were reported. Returns the GATE_* bits blocked."""
+        self.urgent = False
         if not self._any:
             return 0
         blocked = 0
@@ -51,16 +74,23 @@ class FaultRegister:
             elif self._table.latching[bit]:
                 held_ms[bit] = 0
             else:
-                held_ms[bit] = -1
+                held_ms[bit] = _GONE
                 words[bit >> 4] &= ~(1 << (bit & 15))
                 continue
-            blocked |= self._table.blocks[bit]
+            blocks = self._table.blocks[bit] & ~self.waived[bit]
+            if blocks and self._table.urgent[bit]:
+                self.urgent = True
+            blocked |= blocks
             self._any = True
         return blocked
 
     def clear(self):
         """Forget latched faults whose cause is gone; the others stay (law 4)."""
         for bit in range(len(self._present)):
-            if self._table.latching[bit] and self._held_ms[bit] == 0:
-                self._held_ms[bit] = -1
-                self.words[bit >> 4] &= ~(1 << (bit & 15))
+            self.clear_one(bit)
+
+    def clear_one(self, bit):
+        """Forget one latched fault if its cause is gone."""
+        if self._table.latching[bit] and self._held_ms[bit] == 0 and not self._present[bit]:
+            self._held_ms[bit] = _GONE
+            self.words[bit >> 4] &= ~(1 << (bit & 15))

@@ -31,6 +31,7 @@ class Limits:
         self._discharge = [(line[0], index(line[1]), index(line[2])) for line in _DISCHARGE_LINES]
         self._charge_max = index("charge_current_max_ma")
         self._discharge_max = index("discharge_current_max_ma")
+        self._limited = index("limited_current_warn_ma")
         self.charge_current_ma = 0
         self.discharge_current_ma = 0
 
@@ -39,11 +40,17 @@ class Limits:
         self.charge_current_ma = 0
         self.discharge_current_ma = 0
 
-    def update(self, cell_min_mv, cell_max_mv, temperature_min_dc, temperature_max_dc):
-        """Take one good measurement."""
+    def update(
+        self, cell_min_mv, cell_max_mv, temperature_min_dc, temperature_max_dc, limited=False
+    ):
+        """Take one good measurement. `limited`: only a limited current is allowed now."""
         signals = (cell_min_mv, cell_max_mv, temperature_min_dc, temperature_max_dc)
         self.charge_current_ma = self._share(self._charge_max, self._charge, signals)
         self.discharge_current_ma = self._share(self._discharge_max, self._discharge, signals)
+        if limited:
+            limit_ma = self._values[self._limited]
+            self.charge_current_ma = min(self.charge_current_ma, limit_ma)
+            self.discharge_current_ma = min(self.discharge_current_ma, limit_ma)
 
     def _share(self, maximum, lines, signals):
         values = self._values

@@ -9,7 +9,7 @@ Fast path only; nothing allocates after construction.
 from array import array
 
 from bms import protection
-from bms.sample import OK
+from bms.sample import CORRUPT, OK, SENSOR_LOST
 
 HOLDOVER_SAMPLES = 3
 HOLDOVER_MS = 500
@@ -21,11 +21,23 @@ _CELL_MV = (300, 5000)
 _TEMPERATURE_DC = (-400, 1200)
 _BOARD_DC = (-400, 1500)
 _CURRENT_MA = 1000000
+# An open sense wire moves what one cell has too little to its neighbour (afe.md section 7: low on
+# one cell, high on the next): the two together still have the mean of the pack within this.
+_PAIR_MV = 300
+NO_LEAD = -1
 
 GOOD = 0
 LOST = 1  # the chip did not answer
 STALE = 2  # it answered, but did not measure
 IMPLAUSIBLE = 3  # it measured what can not be
+THERMISTOR_OPEN = 4
+THERMISTOR_SHORT = 5
+WIRE_OPEN = 6
+DAMAGED = 7  # what it sent arrived damaged
+SENSOR_SILENT = 8  # the external current sensor did not answer, or stands still
+
+# What the driver's answer means when it is no sample.
+_ANSWERS = ((CORRUPT, DAMAGED), (SENSOR_LOST, SENSOR_SILENT))
 
 
 class Measurement:
@@ -36,6 +48,7 @@ class Measurement:
         self.signals = array("i", [0] * protection.SIGNALS)
         self.cell_min_index = 0
         self.cell_max_index = 0
+        self.suspect_lead = NO_LEAD  # counted from 0 at pack minus, while a sense wire is open
         self.forget()
 
     def forget(self):
@@ -59,29 +72,60 @@ class Measurement:
             self._scan_age_ms = 0
         if code != OK:
             self.problem = LOST
+            for answer, problem in _ANSWERS:
+                if code == answer:
+                    self.problem = problem
             self._bad_samples += 1
-        elif not self._scanned or self._scan_age_ms > HOLDOVER_MS:
-            self.problem = STALE
-        elif not self._derive():
-            self.problem = IMPLAUSIBLE
-            self._bad_samples += 1
+        elif not self._scanned or (
+            self._scan_age_ms and self._scan_age_ms + elapsed_ms > HOLDOVER_MS
+        ):
+            self.problem = STALE  # also if the next step would be too late to say so
         else:
-            self.problem = GOOD
+            self.problem = self._derive()
+            if self.problem != GOOD:
+                self._bad_samples += 1
+        if self.problem == GOOD:
             self._bad_samples = 0
             self.age_ms = self._scan_age_ms
             self.valid = True
             self.expired = False
             return True
-        if self._bad_samples > HOLDOVER_SAMPLES or self.age_ms > HOLDOVER_MS:
+        # The hold-over ends before it is over, if the next step would be too late.
+        if self._bad_samples > HOLDOVER_SAMPLES or self.age_ms + elapsed_ms > HOLDOVER_MS:
             self._bad_samples = HOLDOVER_SAMPLES + 1
             self.valid = False
             self.expired = True
         return False
 
     def _derive(self):
-        """Fill the signals from the sample; False, and the old signals, if it is implausible."""
+        """Fill the signals from the sample: GOOD; or why not, and the signals stay as they are."""
+        problem = self._judge_temperatures()
+        if problem == GOOD:
+            problem = self._judge_cells()
+        if problem == GOOD:
+            self._take_temperatures()
+            self._take_currents()
+        return problem
+
+    def _judge_temperatures(self):
         sample = self.sample
-        cells = sample.cell_mv
+        temperatures = sample.temperature_dc
+        for index in range(len(temperatures)):
+            if temperatures[index] < _TEMPERATURE_DC[0]:
+                return THERMISTOR_OPEN
+            if temperatures[index] > _TEMPERATURE_DC[1]:
+                return THERMISTOR_SHORT
+        if (
+            not _BOARD_DC[0] <= sample.board_temperature_dc <= _BOARD_DC[1]
+            or not _BOARD_DC[0] <= sample.chip_temperature_dc <= _BOARD_DC[1]
+            or not -_CURRENT_MA < sample.current_ma < _CURRENT_MA
+        ):
+            return IMPLAUSIBLE
+        return GOOD
+
+    def _judge_cells(self):
+        """One pass over the cells; takes their signals if they are plausible."""
+        cells = self.sample.cell_mv
         low = high = total = cells[0]
         low_index = high_index = 0
         for index in range(1, len(cells)):
@@ -93,29 +137,46 @@ class Measurement:
             elif cell > high:
                 high = cell
                 high_index = index
-        temperatures = sample.temperature_dc
-        cold = warm = temperatures[0]
-        for index in range(1, len(temperatures)):
-            cold = min(cold, temperatures[index])
-            warm = max(warm, temperatures[index])
-        if (
-            not _CELL_MV[0] * len(cells) <= sample.stack_mv <= _CELL_MV[1] * len(cells)
-            or low < _CELL_MV[0]
-            or high > _CELL_MV[1]
-            or cold < _TEMPERATURE_DC[0]
-            or warm > _TEMPERATURE_DC[1]
-            or not _BOARD_DC[0] <= sample.board_temperature_dc <= _BOARD_DC[1]
-            or not -_CURRENT_MA < sample.current_ma < _CURRENT_MA
-        ):
-            return False
+        self.suspect_lead = NO_LEAD
+        if low < _CELL_MV[0] or high > _CELL_MV[1]:
+            return self._name_wire(low_index, high_index, total)
+        stack_mv = self.sample.stack_mv
+        if not _CELL_MV[0] * len(cells) <= stack_mv <= _CELL_MV[1] * len(cells):
+            return IMPLAUSIBLE
         self.cell_min_index = low_index
         self.cell_max_index = high_index
         signals = self.signals
         signals[protection.CELL_MIN_MV] = low
         signals[protection.CELL_MAX_MV] = high
-        signals[protection.CHARGE_MA] = sample.current_ma
-        signals[protection.DISCHARGE_MA] = -sample.current_ma
+        signals[protection.CELL_DELTA_MV] = high - low
+        signals[protection.CELL_MEAN_MV] = stack_mv // len(cells)
+        signals[protection.STACK_MISMATCH_MV] = abs(total - stack_mv)
+        return GOOD
+
+    def _name_wire(self, low_index, high_index, total):
+        """Cells that can not be: WIRE_OPEN if neighbours share what one lacks, or IMPLAUSIBLE."""
+        cells = self.sample.cell_mv
+        if abs(low_index - high_index) == 1:
+            pair = cells[low_index] + cells[high_index]
+            if abs(pair * len(cells) - 2 * total) <= _PAIR_MV * len(cells):
+                self.suspect_lead = max(low_index, high_index)
+                return WIRE_OPEN
+        return IMPLAUSIBLE
+
+    def _take_temperatures(self):
+        sample = self.sample
+        temperatures = sample.temperature_dc
+        cold = warm = temperatures[0]
+        for index in range(1, len(temperatures)):
+            cold = min(cold, temperatures[index])
+            warm = max(warm, temperatures[index])
+        signals = self.signals
         signals[protection.TEMPERATURE_MIN_DC] = cold
         signals[protection.TEMPERATURE_MAX_DC] = warm
-        signals[protection.STACK_MISMATCH_MV] = abs(total - sample.stack_mv)
-        return True
+        signals[protection.BOARD_DC] = sample.board_temperature_dc
+        signals[protection.CHIP_DC] = sample.chip_temperature_dc
+
+    def _take_currents(self):
+        signals = self.signals
+        signals[protection.CHARGE_MA] = self.sample.current_ma
+        signals[protection.DISCHARGE_MA] = -self.sample.current_ma

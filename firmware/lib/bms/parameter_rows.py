@@ -75,6 +75,86 @@ ROWS = b"""
 1063|stack_mismatch_release_mv|mV|u16|50|5000|200|now|until they agree within this
 1064|stack_mismatch_release_delay_ms|ms|u16|0|60000|5000|now|for this long
 
+1100|pack_overvoltage_warn_mv|mV|u16|1500|4500|3580/4160/2730/4080|now|Pack voltage over its number of cells: above this is a warning
+1101|pack_overvoltage_trip_mv|mV|u16|1500|4500|3620/4190/2770/4120|now|Pack voltage over its number of cells: above this blocks charging
+1102|pack_overvoltage_delay_ms|ms|u16|0|10000|2000|now|for this long
+1103|pack_overvoltage_release_mv|mV|u16|1500|4500|3450/4120/2650/4000|now|until it is below this
+1104|pack_overvoltage_release_delay_ms|ms|u16|0|60000|5000|now|for this long
+1108|pack_undervoltage_warn_mv|mV|u16|1000|4000|2950/3250/1950/2050|now|Pack voltage over its number of cells: below this is a warning
+1109|pack_undervoltage_trip_mv|mV|u16|1000|4000|2800/3050/1750/1850|now|Pack voltage over its number of cells: below this blocks discharging
+110a|pack_undervoltage_delay_ms|ms|u16|0|10000|3000|now|for this long
+110b|pack_undervoltage_release_mv|mV|u16|1000|4000|3000/3300/2000/2300|now|until it is above this
+110c|pack_undervoltage_release_delay_ms|ms|u16|0|60000|5000|now|for this long
+1110|fet_overtemperature_warn_dc|0.1C|i16|0|1100|750|now|Switches warmer than this are a warning
+1111|fet_overtemperature_trip_dc|0.1C|i16|0|1100|850|afe|Switches warmer than this open both gates
+1112|fet_overtemperature_delay_ms|ms|u16|0|60000|2000|afe|for this long
+1113|fet_overtemperature_release_dc|0.1C|i16|0|1100|700|afe|until they are cooler than this
+1114|fet_overtemperature_release_delay_ms|ms|u16|0|60000|10000|now|for this long
+1118|afe_overtemperature_warn_dc|0.1C|i16|0|1100|700|now|A measuring chip warmer than this is a warning
+1119|afe_overtemperature_trip_dc|0.1C|i16|0|1100|800|afe|A measuring chip warmer than this opens both gates
+111a|afe_overtemperature_delay_ms|ms|u16|0|60000|2000|afe|for this long
+111b|afe_overtemperature_release_dc|0.1C|i16|0|1100|650|afe|until it is cooler than this
+111c|afe_overtemperature_release_delay_ms|ms|u16|0|60000|10000|now|for this long
+1120|cell_imbalance_warn_mv|mV|u16|20|3000|300|now|Cells further apart than this are a warning
+1121|cell_imbalance_trip_mv|mV|u16|20|3000|900/1000/900/1500|now|Cells further apart than this block charging
+1122|cell_imbalance_delay_ms|ms|u16|0|60000|10000|now|for this long
+1123|cell_imbalance_release_mv|mV|u16|20|3000|600/700/600/1000|now|until they are closer than this
+1124|cell_imbalance_release_delay_ms|ms|u16|0|60000|10000|now|for this long
+
+# A pack that was emptied too far, and currents that may only be small
+1128|deep_discharge_trip_mv|mV|u16|500|3500|2000/2500/1300/1400|now|A cell below this opens both gates until a person acknowledges it
+1129|deep_discharge_delay_ms|ms|u16|500|60000|5000|now|for this long
+112a|cell_floor_mv|mV|u16|400|3000|1500/2000/1000/1000|now|A resting cell below this is never charged again
+112b|undervoltage_release_ma|mA|u16|50|20000|500|now|An empty pack discharges again only after a charge current above this, or a person's command
+112c|undervoltage_rebounds_max|-|u16|0|10|3|now|So often it may empty again without 5 % recharge between; then only a person's command helps
+1130|limited_current_warn_ma|mA|i32|100|100000|5000|now|Current offered to a deeply discharged pack, and expected as the first current of a new one
+1132|limited_current_trip_ma|mA|i32|200|200000|10000|now|While only a limited current is allowed, more than this opens both gates
+1134|limited_current_delay_ms|ms|u16|0|5000|500|now|for this long
+
+# What can not be
+1138|gates_off_current_ma|mA|u16|100|20000|1000|now|With all gates off, more current than this is a failed switch
+1139|gates_off_current_delay_ms|ms|u16|200|10000|2000|now|for this long
+113a|gate_mismatch_ms|ms|u16|300|10000|2000|now|Gates may differ from their command for this long
+113b|thermistor_frozen_dc|0.1C|u16|10|500|50|now|A sensor that stands still while the others move by this is frozen
+113c|thermistor_frozen_s|s|u16|60|36000|600|now|but only after it stood still for this long
+113d|overrun_ms|ms|u16|300|2000|700|now|The fast path may be late by this much; a flash write takes up to 400 ms
+
+# The power path: what switches the current
+1140|power_path|common_port separate_ports contactor|u16|0|2|0|restart|Switches on a common port, separate charge and discharge ports, or contactors
+1141|fet_side|high low|u16|0|1|0|restart|Side of the pack the switches are on; low needs isolated RS485 and CAN
+1142|predischarge|no yes|u16|0|1|0|restart|A predischarge switch fills an inverter's capacitors before the discharge gate closes
+1143|body_diode_ma|mA|u16|100|20000|500|restart|With one direction blocked, a current this large the other way closes the blocked switch too
+1144|precharge_ohm|ohm|u16|1|2000|47|restart|Precharge or predischarge resistor
+1145|precharge_max_j|J|u16|1|10000|200|restart|Energy that the cold resistor bears
+1146|precharge_cooldown_s|s|u16|1|3600|60|restart|Time in which it gives that energy off
+1147|precharge_time_max_ms|ms|u16|100|2400|2000|restart|A precharge that takes longer has failed
+1148|precharge_ratio_permille|0.1%|u16|800|990|950|restart|Precharged: the bus has this share of the pack voltage
+1149|precharge_end_ma|mA|i32|10|50000|500|restart|and the current has fallen below this
+114b|contactor_poles|-|u16|1|2|1|restart|Contactors: positive pole alone, or positive and negative
+114c|contactor_aux|no yes|u16|0|1|0|restart|The contactors have auxiliary contacts
+114d|contactor_settle_ms|ms|u16|20|1000|200|restart|A contactor has moved after this time
+114e|contactor_break_max_ma|mA|i32|1000|1000000|250000|restart|Highest current that the contactors can break
+1150|contactor_ramp_ms|ms|u16|0|10000|2000|restart|Before a contactor opens, limits are 0 for this long, so that the current can fall
+1151|contactor_open_ma|mA|i32|100|100000|5000|restart|Below this current a contactor opens without waiting
+1153|fuse_wait_ms|ms|u16|100|5000|1000|restart|Above the breaking current the fuse is waited for, for this long
+1154|contactor_bleed_s|s|u16|0|600|0|restart|Time in which the open bus empties itself; 0: it does not, and welds show by contacts only
+1155|interlock|no yes|u16|0|1|0|restart|An interlock or emergency stop loop is connected; broken, it opens everything
+1156|current_sensor|afe ina228|u16|0|1|0|restart|What measures the current: the measuring chip's shunt or an INA228
+1157|ina228_shunt_microohm|uohm|u16|10|5000|100|restart|Resistance of the INA228's shunt
+
+# Outputs
+1158|alarm_relay|no yes|u16|0|1|0|restart|A relay that closes while a fault blocks a direction
+1159|heater|no yes|u16|0|1|0|restart|A heater output
+115a|heater_on_dc|0.1C|i16|-400|400|50|now|The heater starts when a cell is colder than this and power comes in
+115b|heater_off_dc|0.1C|i16|-400|500|100|now|until all cells are warmer than this
+115c|fan|no yes|u16|0|1|0|restart|A fan output
+115d|fan_on_dc|0.1C|i16|0|900|400|now|The fan starts when a cell or the board is warmer than this
+115e|fan_off_dc|0.1C|i16|0|900|350|now|until all are cooler than this
+
+# Silence of the inverter
+1160|link_loss_policy|warn tighten open|u16|0|2|0|now|When an inverter that was heard falls silent: warn, use the warning thresholds as trips, or open
+1161|link_loss_s|s|u16|5|3600|60|now|Silence that counts
+
 # Protections that act inside the measuring chip, also when the processor hangs
 1070|afe_voltage_margin_mv|mV|u16|20|300|50|afe|The chip's cell voltage trips lie this far beyond the software's
 1071|afe_delay_margin_ms|ms|u16|100|1500|1000|afe|The chip's cell voltage trips wait this much longer than the software's
@@ -82,6 +162,7 @@ ROWS = b"""
 1073|fast_overcurrent_charge_ma|mA|i32|100|600000|80000|afe|The chip blocks charging above this current
 1075|fast_overcurrent_discharge_ma|mA|i32|100|600000|160000|afe|The chip blocks discharging above this current
 1077|fast_overcurrent_delay_ms|ms|u16|10|400|200|afe|for this long
+107b|fast_overcurrent_backup_ms|ms|u16|500|5000|1000|now|The software blocks above the same currents, but only after this time
 1078|short_circuit_trip_ma|mA|i32|1000|1000000|400000|afe|The chip opens both gates above this discharge current
 107a|short_circuit_delay_us|us|u16|15|450|120|afe|for this long
 
@@ -133,6 +214,28 @@ undertemperature_charge_release_dc < overtemperature_charge_release_dc
 undertemperature_discharge_release_dc < overtemperature_discharge_release_dc
 stack_mismatch_warn_mv <= stack_mismatch_trip_mv
 stack_mismatch_release_mv < stack_mismatch_trip_mv
+pack_overvoltage_warn_mv <= pack_overvoltage_trip_mv
+pack_overvoltage_release_mv < pack_overvoltage_trip_mv
+pack_undervoltage_trip_mv <= pack_undervoltage_warn_mv
+pack_undervoltage_trip_mv < pack_undervoltage_release_mv
+pack_undervoltage_release_mv < pack_overvoltage_release_mv
+fet_overtemperature_warn_dc <= fet_overtemperature_trip_dc
+fet_overtemperature_release_dc < fet_overtemperature_trip_dc
+afe_overtemperature_warn_dc <= afe_overtemperature_trip_dc
+afe_overtemperature_release_dc < afe_overtemperature_trip_dc
+cell_imbalance_warn_mv <= cell_imbalance_trip_mv
+cell_imbalance_release_mv < cell_imbalance_trip_mv
+deep_discharge_trip_mv < cell_undervoltage_trip_mv
+cell_floor_mv < deep_discharge_trip_mv
+limited_current_warn_ma < limited_current_trip_ma
+limited_current_trip_ma <= overcurrent_charge_trip_ma
+fast_overcurrent_delay_ms < fast_overcurrent_backup_ms
+contactor_open_ma < contactor_break_max_ma
+contactor_settle_ms < precharge_time_max_ms
+heater_on_dc < heater_off_dc
+fan_off_dc < fan_on_dc
+charge_cell_mv < pack_overvoltage_warn_mv
+pack_undervoltage_warn_mv < discharge_cell_mv
 charge_cell_mv < cell_overvoltage_warn_mv
 cell_undervoltage_warn_mv < discharge_cell_mv
 discharge_cell_mv < charge_cell_mv

@@ -6,10 +6,9 @@ and raises ParameterError, whose text names the value, its range and why.
 The fast path reads `values[index]`, which allocates nothing.
 """
 
-import sys
 from array import array
 
-from bms.table import INVALID, Names, UnknownName, field, rows
+from bms.table import INVALID, Names, UnknownName, field, give_back, rows
 
 TYPE_U16 = 0
 TYPE_I16 = 1
@@ -31,9 +30,16 @@ class ParameterError(ValueError):
     """A value or a combination was refused; the text says which, its range and why."""
 
 
-def _forget_rows():
-    """Give back the memory of the rows' text; it is read again from flash when asked for."""
-    sys.modules.pop("bms.parameter_rows", None)
+class Proposed:
+    """Values that are not in force yet, asked by name like the table's own."""
+
+    def __init__(self, parameters, values):
+        self._parameters = parameters
+        self._values = values
+
+    def value(self, name):
+        """Proposed value of a parameter."""
+        return self._values[self._parameters.index(name)]
 
 
 class Parameters:
@@ -73,6 +79,8 @@ class Parameters:
         self.applies = bytes(applies)  # APPLIES_*, one a row
         self.values = array("i", [self.default(row, 0) for row in range(len(names))])
         self.loaded = False
+        # Another judge of a whole batch: gets the proposed values, returns sentences of refusal.
+        self.check = _no_objection
         self._chemistry = self.index("chemistry")
         self._order = array("H")
         for (line,) in rows(ORDER):
@@ -80,7 +88,7 @@ class Parameters:
             self._order.append(self.index(lower))
             self._order.append(self.index(higher))
             self._order.append(sign == "<=")
-        _forget_rows()
+        give_back("bms.parameter_rows")
 
     def __len__(self):
         return len(self.types)
@@ -106,7 +114,7 @@ class Parameters:
         """One line that says what a parameter does, read from flash. Allocates."""
         from bms.parameter_rows import ROWS
 
-        _forget_rows()
+        give_back("bms.parameter_rows")
         return field(ROWS, index, 8)
 
     def load(self, settings):
@@ -202,9 +210,15 @@ class Parameters:
     def _take(self, proposed, problems):
         if not problems:
             problems = self._order_problems(proposed)
+        if not problems:
+            problems = self.check(proposed)
         if problems:
             more = len(problems) - _MAX_PROBLEMS
             text = "; ".join(problems[:_MAX_PROBLEMS])
             raise ParameterError(text + ("; and %d more" % more if more > 0 else ""))
         memoryview(self.values)[0:] = memoryview(proposed)
         self.loaded = True
+
+
+def _no_objection(values):
+    return []

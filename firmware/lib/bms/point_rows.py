@@ -46,4 +46,41 @@ temperature_dc|0.1C|i16|8|fast|Temperature of each cell sensor; unused slots are
 faults|bits|b16|4|live|Active and latched faults, 16 to a word; see the table of faults
 warnings|bits|b16|4|live|Active warnings, same bits as faults
 balancing|bits|b16|2|live|Cells being bled now, bit 0 is cell 1
+bus_voltage_mv|mV|i32|1|fast|Voltage behind the switches, at the terminals
+afe_temperature_dc|0.1C|i32|1|fast|Temperature of the measuring chip
+path_state|-|i32|1|live|What the power path is doing; see the table of path states
+suspect_lead|-|i32|1|live|Balance lead to look at, counting from 0 at pack minus; -1: none
+self_test_failed|bits|b16|1|live|Checks of the start-up self-test that failed; see the table of checks
+undervoltage_rebounds|-|i32|1|live|Times the pack emptied again since it was last recharged by 5 %
+longest_step_ms|ms|i32|1|live|Longest time between two decisions since the start
+lowest_cell_mv|mV|i32|1|live|Lowest resting cell voltage since commissioning, if it was below the deep discharge limit
+limited|-|i32|1|live|1 while only a limited current is allowed
+outputs|bits|b16|1|live|Outputs that are on: bit 0 alarm relay, 1 heater, 2 fan
+boots|-|i32|1|count|Times the processor started
+watchdog_resets|-|i32|1|count|Times the watchdog reset the processor within the last ten minutes of running
+events_logged|-|i32|1|count|Number of the latest event in the log
+afe_cell_overvoltage_trip_mv|mV|i32|1|count|What the measuring chip took for its own trip
+afe_cell_overvoltage_delay_ms|ms|i32|1|count|for its delay
+afe_cell_overvoltage_release_mv|mV|i32|1|count|and for its release
+afe_cell_undervoltage_trip_mv|mV|i32|1|count|What the measuring chip took for its own trip
+afe_cell_undervoltage_delay_ms|ms|i32|1|count|for its delay
+afe_cell_undervoltage_release_mv|mV|i32|1|count|and for its release
+afe_overtemperature_charge_trip_dc|0.1C|i32|1|count|What the measuring chip took for its own trip
+afe_overtemperature_charge_release_dc|0.1C|i32|1|count|and for its release
+afe_overtemperature_discharge_trip_dc|0.1C|i32|1|count|What the measuring chip took for its own trip
+afe_overtemperature_discharge_release_dc|0.1C|i32|1|count|and for its release
+afe_undertemperature_charge_trip_dc|0.1C|i32|1|count|What the measuring chip took for its own trip
+afe_undertemperature_charge_release_dc|0.1C|i32|1|count|and for its release
+afe_undertemperature_discharge_trip_dc|0.1C|i32|1|count|What the measuring chip took for its own trip
+afe_undertemperature_discharge_release_dc|0.1C|i32|1|count|and for its release
+afe_fast_overcurrent_charge_ma|mA|i32|1|count|What the measuring chip took for its own trip
+afe_fast_overcurrent_discharge_ma|mA|i32|1|count|What the measuring chip took for its own trip
+afe_fast_overcurrent_delay_ms|ms|i32|1|count|and for the delay of both
+afe_short_circuit_trip_ma|mA|i32|1|count|What the measuring chip took for its own trip
+afe_short_circuit_delay_us|us|i32|1|count|and for its delay
+afe_watchdog_s|s|i32|1|count|What the measuring chip took for its host watchdog
+afe_fet_overtemperature_trip_dc|0.1C|i32|1|count|What the measuring chip took for its own trip
+afe_fet_overtemperature_release_dc|0.1C|i32|1|count|and for its release
+afe_own_overtemperature_trip_dc|0.1C|i32|1|count|What the measuring chip took for its own trip
+afe_own_overtemperature_release_dc|0.1C|i32|1|count|and for its release
 """

@@ -20,7 +20,10 @@ TYPE_B16 = 3
 _TYPES = ("i32", "u16", "i16", "b16")
 
 # The states, as the point `state` shows them.
-STATES = ("starting", "unconfigured", "programming", "standby", "active", "fault", "failed")
+STATES = (
+    "starting", "unconfigured", "programming", "standby", "active", "fault", "failed",
+    "self_test", "commissioning", "limited",
+)  # fmt: skip
 STATE_STARTING = 0  # no decision yet
 STATE_UNCONFIGURED = 1  # no valid configuration: nothing is measured, gates off
 STATE_PROGRAMMING = 2  # the measuring chip is being programmed, gates off
@@ -28,6 +31,28 @@ STATE_STANDBY = 3  # all is well, gates off by command
 STATE_ACTIVE = 4  # guarding, nothing blocked
 STATE_FAULT = 5  # guarding, at least one direction blocked by a fault
 STATE_FAILED = 6  # the firmware stopped itself, gates off
+STATE_SELF_TEST = 7  # the measuring chip is tested, gates off
+STATE_COMMISSIONING = 8  # a person confirms the wiring; gates off but for a first current
+STATE_LIMITED = 9  # guarding; only a limited current is allowed
+
+# What the power path does, as the point `path_state` shows it.
+PATH_STATES = (
+    "off", "on", "precharging", "cooling", "opening", "waiting_for_fuse", "failed", "bridging",
+)  # fmt: skip
+PATH_OFF = 0  # nothing is on
+PATH_ON = 1  # what is allowed is on
+PATH_PRECHARGING = 2  # the bus fills up through the resistor
+PATH_COOLING = 3  # the resistor cools down before the next try
+PATH_OPENING = 4  # limits are 0, the current falls, then the contactors open
+PATH_WAITING_FOR_FUSE = 5  # more current than the contactors can break
+PATH_FAILED = 6  # a latched fault of the path itself
+PATH_BRIDGING = 7  # one direction is blocked; its switch is on to spare its body diode
+
+# Checks of the start-up self-test, as bits of the point `self_test_failed`.
+SELF_TESTS = (
+    "afe_identity", "afe_configuration", "gates_off", "balance_switches", "cell_wires",
+    "thermistors", "supply", "clock", "flash",
+)  # fmt: skip
 
 
 class Points:

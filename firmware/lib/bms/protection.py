@@ -2,7 +2,8 @@
 
 A row compares one signal with its thresholds: beyond `trip` for `delay` makes its fault active;
 back across `release` for `release_delay` makes it inactive; beyond `warn` is a warning. All
-thresholds are parameters, found by the row's name (`cell_overvoltage_trip_mv`, ...).
+thresholds are parameters, found by the row's name (`cell_overvoltage_trip_mv`, ...) unless the row
+names others. Direction and latch policy stand in the table of faults.
 Adding a protection means adding a row here, its parameters and its fault.
 Fast path only; nothing allocates after construction.
 """
@@ -11,7 +12,7 @@ from array import array
 
 from bms.fault_register import WORDS
 
-# Signals that rows may watch; `bms.measurement` fills them.
+# Signals that rows may watch; `bms.measurement` fills them, the battery those marked so.
 CELL_MAX_MV = 0
 CELL_MIN_MV = 1
 CHARGE_MA = 2
@@ -19,44 +20,112 @@ DISCHARGE_MA = 3
 TEMPERATURE_MAX_DC = 4
 TEMPERATURE_MIN_DC = 5
 STACK_MISMATCH_MV = 6
-SIGNALS = 7
+CELL_MEAN_MV = 7  # the stack's voltage over the number of cells
+BOARD_DC = 8
+CHIP_DC = 9
+CELL_DELTA_MV = 10
+GATES_OFF_MA = 11  # battery: current that flows the way of a gate that is off
+LIMITED_MA = 12  # battery: current while only a limited one is allowed, else 0
+SIGNALS = 13
 
 _ABOVE = 1
 _BELOW = -1
 
 # fault and parameter prefix, signal, which side trips, unit of its thresholds
+# or in place of the unit the five parameters: warning, trip, delay, release, release delay
 ROWS = (
     ("cell_overvoltage", CELL_MAX_MV, _ABOVE, "mv"),
     ("cell_undervoltage", CELL_MIN_MV, _BELOW, "mv"),
+    ("pack_overvoltage", CELL_MEAN_MV, _ABOVE, "mv"),
+    ("pack_undervoltage", CELL_MEAN_MV, _BELOW, "mv"),
     ("overcurrent_charge", CHARGE_MA, _ABOVE, "ma"),
     ("overcurrent_discharge", DISCHARGE_MA, _ABOVE, "ma"),
+    (
+        "fast_overcurrent_charge", CHARGE_MA, _ABOVE,
+        "fast_overcurrent_charge_ma", "fast_overcurrent_charge_ma", "fast_overcurrent_backup_ms",
+        "overcurrent_charge_release_ma", "overcurrent_charge_release_delay_ms",
+    ),
+    (
+        "fast_overcurrent_discharge", DISCHARGE_MA, _ABOVE,
+        "fast_overcurrent_discharge_ma", "fast_overcurrent_discharge_ma",
+        "fast_overcurrent_backup_ms",
+        "overcurrent_discharge_release_ma", "overcurrent_discharge_release_delay_ms",
+    ),
     ("overtemperature_charge", TEMPERATURE_MAX_DC, _ABOVE, "dc"),
     ("overtemperature_discharge", TEMPERATURE_MAX_DC, _ABOVE, "dc"),
     ("undertemperature_charge", TEMPERATURE_MIN_DC, _BELOW, "dc"),
     ("undertemperature_discharge", TEMPERATURE_MIN_DC, _BELOW, "dc"),
+    ("fet_overtemperature", BOARD_DC, _ABOVE, "dc"),
+    ("afe_overtemperature", CHIP_DC, _ABOVE, "dc"),
     ("stack_mismatch", STACK_MISMATCH_MV, _ABOVE, "mv"),
-)
+    ("cell_imbalance", CELL_DELTA_MV, _ABOVE, "mv"),
+    (
+        "deep_discharge", CELL_MIN_MV, _BELOW,
+        "deep_discharge_trip_mv", "deep_discharge_trip_mv", "deep_discharge_delay_ms",
+        "cell_undervoltage_release_mv", "cell_undervoltage_release_delay_ms",
+    ),
+    (
+        "gates_off_current", GATES_OFF_MA, _ABOVE,
+        "gates_off_current_ma", "gates_off_current_ma", "gates_off_current_delay_ms",
+        "gates_off_current_ma", "gates_off_current_delay_ms",
+    ),
+    (
+        "limited_current", LIMITED_MA, _ABOVE,
+        "limited_current_warn_ma", "limited_current_trip_ma", "limited_current_delay_ms",
+        "limited_current_warn_ma", "limited_current_delay_ms",
+    ),
+)  # fmt: skip
 
+# These release on charge current or a person's word, never on rest voltage alone: a pack at rest
+# recovers some voltage, and would connect its load again and again.
+_UNDERVOLTAGES = ("cell_undervoltage", "pack_undervoltage")
+
+_EXPLICIT = 3  # column of the first parameter of a row that names them all
 _NOT_PENDING = -1
 
 
+def parameter_names(row):
+    """Names of a row's warning, trip, delay, release and release delay."""
+    if len(row) > _EXPLICIT + 1:
+        return row[_EXPLICIT:]
+    prefix, _, _, unit = row
+    return (
+        "%s_warn_%s" % (prefix, unit),
+        "%s_trip_%s" % (prefix, unit),
+        prefix + "_delay_ms",
+        "%s_release_%s" % (prefix, unit),
+        prefix + "_release_delay_ms",
+    )
+
+
 class Protection:
-    """The rows' states: active or not, and for how long the opposite has been true."""
+    """The rows' states: active or not, and for how long the opposite has been true.
+
+    tight: the warning thresholds are the trips (an inverter fell silent, and the settings say so).
+    pending: GATE_* bits of rows that are on the way to trip; such a gate is not to be closed anew.
+    """
 
     def __init__(self, parameters, faults):
+        names = [parameter_names(row) for row in ROWS]
+        columns = [
+            bytes([parameters.index(row[column]) for row in names])
+            for column in range(len(names[0]))
+        ]
         self._values = parameters.values
-        self._fault = bytes(faults.names.index(row[0]) for row in ROWS)
-        self._signal = bytes(row[1] for row in ROWS)
+        self._warn, self._trip, self._delay, self._release, self._release_delay = columns
+        self._fault = bytes([faults.names.index(row[0]) for row in ROWS])
+        self._blocks = bytes([faults.blocks[fault] for fault in self._fault])
+        self._signal = bytes([row[1] for row in ROWS])
         self._side = array("b", [row[2] for row in ROWS])
-        self._warn = bytes(parameters.index("%s_warn_%s" % (row[0], row[3])) for row in ROWS)
-        self._trip = bytes(parameters.index("%s_trip_%s" % (row[0], row[3])) for row in ROWS)
-        self._delay = bytes(parameters.index(row[0] + "_delay_ms") for row in ROWS)
-        self._release = bytes(parameters.index("%s_release_%s" % (row[0], row[3])) for row in ROWS)
-        self._release_delay = bytes(parameters.index(row[0] + "_release_delay_ms") for row in ROWS)
+        self._needs_charge = bytes([row[0] in _UNDERVOLTAGES for row in ROWS])
+        self._charge_ma = parameters.index("undervoltage_release_ma")
         self._active = bytearray(len(ROWS))
         self._forced = bytearray(len(ROWS))  # another layer tripped since the last step
         self._pending_ms = array("i", [_NOT_PENDING] * len(ROWS))
+        self._person = False  # a person lets an empty pack discharge without charge current
         self.warnings = array("i", [0] * WORDS)
+        self.tight = False
+        self.pending = 0
 
     def step(self, signals, elapsed_ms, register, measured):
         """Judge the signals and report active faults to the fault register.
@@ -65,26 +134,71 @@ class Protection:
         nearer, a release may not.
         """
         values = self._values
-        for word in range(WORDS):
-            self.warnings[word] = 0
+        trips = self._warn if self.tight else self._trip
+        self._begin()
         for row in range(len(self._active)):
-            fault = self._fault[row]
             side = self._side[row]
             signal = signals[self._signal[row]]
             if (signal - values[self._warn[row]]) * side > 0:
+                fault = self._fault[row]
                 self.warnings[fault >> 4] |= 1 << (fault & 15)
             if self._forced[row]:
-                self._forced[row] = 0
-                self._active[row] = 1
-                self._pending_ms[row] = _NOT_PENDING
+                self._trip_now(row)
             elif not self._active[row]:
-                asks = (signal - values[self._trip[row]]) * side > 0
+                asks = (signal - values[trips[row]]) * side > 0
+                if asks:
+                    self.pending |= self._blocks[row]
                 self._progress(row, asks, values[self._delay[row]], elapsed_ms)
             elif measured:
                 asks = (values[self._release[row]] - signal) * side > 0
+                if asks and self._needs_charge[row] and not self._person:
+                    asks = signals[CHARGE_MA] > values[self._charge_ma]
                 self._progress(row, asks, values[self._release_delay[row]], elapsed_ms)
             if self._active[row]:
-                register.report(fault, 0)
+                register.measured[self._fault[row]] = signal
+                register.report(self._fault[row], 0)
+
+    def hold(self, register):
+        """Nothing valid is measured: active faults stay, delays begin anew, no warnings."""
+        self._begin()
+        for row in range(len(self._active)):
+            self._pending_ms[row] = _NOT_PENDING
+            if self._forced[row]:
+                self._trip_now(row)
+            if self._active[row]:
+                register.report(self._fault[row], 0)
+
+    def force(self, fault):
+        """The row of `fault` is active in the coming step, because another layer tripped; from
+        then on its own release decides. False if the fault has no row."""
+        for row in range(len(self._active)):
+            if self._fault[row] == fault:
+                self._forced[row] = 1
+                return True
+        return False
+
+    def release_by_person(self):
+        """A person lets an empty pack discharge again as soon as its voltage allows it."""
+        self._person = True
+
+    def undervoltage(self):
+        """Whether a cell or the pack counts as empty."""
+        for row in range(len(self._active)):
+            if self._needs_charge[row] and self._active[row]:
+                return True
+        return False
+
+    def _begin(self):
+        self.pending = 0
+        for word in range(WORDS):
+            self.warnings[word] = 0
+        if self._person and not self.undervoltage():
+            self._person = False  # it was for this time only
+
+    def _trip_now(self, row):
+        self._forced[row] = 0
+        self._active[row] = 1
+        self._pending_ms[row] = _NOT_PENDING
 
     def _progress(self, row, asks, delay_ms, elapsed_ms):
         """Change the row's state once it asks for that for its whole delay. Time counts from the
@@ -98,24 +212,3 @@ class Protection:
             self._active[row] = not self._active[row]
             pending_ms = _NOT_PENDING
         self._pending_ms[row] = pending_ms
-
-    def hold(self, register):
-        """Nothing valid is measured: active faults stay, delays begin anew, no warnings."""
-        for word in range(WORDS):
-            self.warnings[word] = 0
-        for row in range(len(self._active)):
-            self._pending_ms[row] = _NOT_PENDING
-            if self._forced[row]:
-                self._forced[row] = 0
-                self._active[row] = 1
-            if self._active[row]:
-                register.report(self._fault[row], 0)
-
-    def force(self, fault):
-        """The row of `fault` is active in the coming step, because another layer tripped; from
-        then on its own release decides. False if the fault has no row."""
-        for row in range(len(self._active)):
-            if self._fault[row] == fault:
-                self._forced[row] = 1
-                return True
-        return False

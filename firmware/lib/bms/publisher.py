@@ -7,16 +7,20 @@ and published whole, once a step.
 from array import array
 
 from bms import protection
-from bms.points import STATE_FAILED
+from bms.points import PATH_OFF, STATE_FAILED
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE
 from bms.table import INVALID
 
 
 class Publisher:
-    """Names become offsets once, here."""
+    """Names become offsets once, here. What is handed over is only read."""
 
-    def __init__(self, points):
+    def __init__(self, points, measurement, chip, rebounds, deep_discharge):
         offset = points.offset
+        self._measurement = measurement
+        self._chip = chip
+        self._rebounds = rebounds
+        self._deep_discharge = deep_discharge
         self._points = points
         self._values = array("i", [INVALID] * points.fast_size)
         self._view = memoryview(self._values)
@@ -45,6 +49,16 @@ class Publisher:
         self._age = offset("measurement_age_ms")
         self._faults = offset("faults")
         self._warnings = offset("warnings")
+        self._bus_voltage = offset("bus_voltage_mv")
+        self._chip_temperature = offset("afe_temperature_dc")
+        self._path_state = offset("path_state")
+        self._suspect_lead = offset("suspect_lead")
+        self._self_test_failed = offset("self_test_failed")
+        self._undervoltage_rebounds = offset("undervoltage_rebounds")
+        self._longest_step = offset("longest_step_ms")
+        self._lowest_cell = offset("lowest_cell_mv")
+        self._limited = offset("limited")
+        self._outputs = offset("outputs")
         balancing = offset("balancing")
         for word in range(points.counts[points.index("balancing")]):
             self._values[balancing + word] = 0
@@ -69,6 +83,8 @@ class Publisher:
         values[self._temperature_min] = signals[protection.TEMPERATURE_MIN_DC]
         values[self._temperature_max] = signals[protection.TEMPERATURE_MAX_DC]
         values[self._board_temperature] = sample.board_temperature_dc
+        values[self._chip_temperature] = sample.chip_temperature_dc
+        values[self._bus_voltage] = sample.bus_mv
         cells = sample.cell_mv
         start = self._cells
         for index in range(len(cells)):
@@ -99,6 +115,18 @@ class Publisher:
             values[self._faults + word] = fault_words[word]
             values[self._warnings + word] = warning_words[word]
 
+    def supervised(self, path_state, longest_step_ms, limited, outputs):
+        """Publish what the supervision of chip, path and cells found."""
+        values = self._values
+        values[self._path_state] = path_state
+        values[self._suspect_lead] = self._measurement.suspect_lead
+        values[self._self_test_failed] = self._chip.failed_checks
+        values[self._undervoltage_rebounds] = self._rebounds.count
+        values[self._longest_step] = longest_step_ms
+        values[self._lowest_cell] = self._deep_discharge.lowest_mv
+        values[self._limited] = 1 if limited else 0
+        values[self._outputs] = outputs
+
     def publish(self, state, gates, uptime_s, age_ms):
         """Complete this step's values and publish them all at once."""
         values = self._values
@@ -113,5 +141,9 @@ class Publisher:
         self.blank()
         self._points.show_slow(False)
         self.allowed(0, 0, 0)
-        self.alarms(fault_words, fault_words)
+        for word in range(len(fault_words)):
+            self._values[self._faults + word] = fault_words[word]
+            self._values[self._warnings + word] = 0
+        self._values[self._path_state] = PATH_OFF
+        self._values[self._limited] = 0
         self.publish(STATE_FAILED, 0, self._values[self._uptime], self._values[self._age])

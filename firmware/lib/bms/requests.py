@@ -8,7 +8,10 @@ NONE = 0
 CLEAR_FAULTS = 1  # forget latched faults whose cause is gone
 GATES_OFF = 2  # restrict: open both gates and keep them open
 GATES_AUTO = 3  # take GATES_OFF back
-REPROGRAM_AFE = 4  # open both gates, program the measuring chip anew, go on
+REPROGRAM_AFE = 4  # open both gates, program and test the measuring chip anew, go on
+ACKNOWLEDGE_DEEP_DISCHARGE = 5  # allow a limited charge current to cells below their minimum
+CAPTURE = 6  # keep the latest raw sample for the commissioning check
+TRY_CURRENT = 7  # commissioning: close the gates for a limited first current
 
 
 class Requests:

@@ -21,11 +21,13 @@ BUS_ERROR = 2  # no acknowledge, time-out or a CRC that does not fit
 WRONG_DEVICE = 3  # something answers, but not the chip this driver is for
 VERIFY_FAILED = 4  # the chip holds other settings than were written
 CONFIGURATION_LOST = 5  # the chip restarted and forgot its settings
+CORRUPT = 6  # it answered, but a CRC or a checksum does not fit
+SENSOR_LOST = 7  # the external current sensor does not answer, or stands still
 
 # Trips: protections that act inside the chip, as bits of `trips`. Same meaning for every chip.
 TRIP_CELL_OVERVOLTAGE = 1 << 0
 TRIP_CELL_UNDERVOLTAGE = 1 << 1
-TRIP_OVERCURRENT_CHARGE = 1 << 2
+TRIP_OVERCURRENT_CHARGE = 1 << 2  # the fast ones: slow over-current is software's
 TRIP_OVERCURRENT_DISCHARGE = 1 << 3
 TRIP_SHORT_CIRCUIT = 1 << 4
 TRIP_OVERTEMPERATURE_CHARGE = 1 << 5
@@ -35,6 +37,8 @@ TRIP_UNDERTEMPERATURE_DISCHARGE = 1 << 8
 TRIP_CHIP_OVERTEMPERATURE = 1 << 9
 TRIP_HOST_WATCHDOG = 1 << 10
 TRIP_CHIP_FAILED = 1 << 11  # a permanent failure the chip found in itself
+TRIP_FET_OVERTEMPERATURE = 1 << 12
+TRIP_UNSEEN = 1 << 13  # something tripped and was over before anybody asked
 
 
 class Sample:
@@ -45,7 +49,10 @@ class Sample:
         self.temperature_dc = array("i", [0] * thermistors)
         self.stack_mv = 0
         self.current_ma = 0
-        self.board_temperature_dc = 0
+        self.board_temperature_dc = 0  # at the switches, or of the chip if no sensor is there
+        self.chip_temperature_dc = 0
+        self.bus_mv = 0  # behind the switches
+        self.load_mv = 0  # at the load's terminal while the load detection is on
         self.gates = 0  # gates that are really on, from the chip
         self.trips = 0  # protections that act inside the chip now
         self.scans = 0  # the driver adds 1 whenever the chip finished a new scan of all cells

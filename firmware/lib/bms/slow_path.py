@@ -9,7 +9,10 @@ from array import array
 from bms.soc import SocEstimator
 from bms.table import INVALID
 
-_READ = ("current_ma", "cell_min_mv", "cell_max_mv", "temperature_min_dc", "temperature_max_dc")
+_READ = (
+    "current_ma", "cell_min_mv", "cell_max_mv", "temperature_min_dc", "temperature_max_dc",
+    "limited",
+)  # fmt: skip
 _WRITTEN = (
     "soc_bp",
     "soh_bp",
@@ -25,9 +28,12 @@ _SETTINGS = ("charge_cell_mv", "discharge_cell_mv", "design_capacity_mah")
 
 
 class SlowPath:
-    """Reads what the fast path published; `limits` and `counter` are shared with it."""
+    """Reads what the fast path published; `limits` and `counter` are shared with it.
 
-    def __init__(self, points, parameters, limits, counter):
+    posted: pairs of point names and an array of their values, which others keep up to date.
+    """
+
+    def __init__(self, points, parameters, limits, counter, posted=()):
         self._points = points
         self._limits = limits
         self._counter = counter
@@ -37,6 +43,10 @@ class SlowPath:
         self._setting_at = {name: parameters.index(name) for name in _SETTINGS}
         self._read_at = {name: points.offset(name) for name in _READ}
         self._write_at = {name: points.offset(name) - points.fast_size for name in _WRITTEN}
+        self._posted = [
+            (array("H", [points.offset(name) - points.fast_size for name in names]), values)
+            for names, values in posted
+        ]
         self._snapshot = points.new_snapshot()
         self._snapshot_view = memoryview(self._snapshot)
         self._values = array("i", [INVALID] * (len(points.live) - points.fast_size))
@@ -60,6 +70,7 @@ class SlowPath:
                 self._read("cell_max_mv"),
                 self._read("temperature_min_dc"),
                 self._read("temperature_max_dc"),
+                self._read("limited") == 1,
             )
         cells = self._series_cells
         design_mah = self._setting("design_capacity_mah")
@@ -72,6 +83,9 @@ class SlowPath:
         self._write("soh_bp", estimator.soh_bp)
         self._write("design_mah", design_mah)
         self._write("cycles", self._counter.discharged_ah * 1000 // design_mah)
+        for places, values in self._posted:
+            for index, place in enumerate(places):
+                self._values[place] = values[index]
         self._points.publish_slow(self._view)
 
     def _setting(self, name):

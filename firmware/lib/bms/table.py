@@ -5,6 +5,7 @@ Goals: rows are written as readable lines, become indices once at load, and cost
 Limits: numbers are below 2**30, because larger integers are heap objects on our boards.
 """
 
+import sys
 from array import array
 
 INVALID = -(1 << 30)
@@ -16,6 +17,16 @@ a reader who forgets to ask shows nonsense instead of an old value that looks li
 
 
 _COMMENT = ord("#")
+
+
+def give_back(name):
+    """Forget a module of this package that was imported for a moment: texts and code that nobody
+    uses any more are freed by the next collection, and imported again from flash when needed."""
+    sys.modules.pop(name, None)
+    package, module = name.split(".")
+    package = sys.modules[package]
+    if hasattr(package, module):  # a package holds on to its modules, too
+        delattr(package, module)
 
 
 class UnknownName(KeyError):

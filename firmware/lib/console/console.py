@@ -2,7 +2,7 @@
 
 Goals: idle costs nothing (the stream wakes it); a long answer never holds up the other coroutines,
 because every line of it is followed by a turn for them; nothing that is typed and no command that
-fails ends the console.
+fails ends the console; the commands take no memory while nobody types (console.lending).
 Limits: one person at a time; while an answer is printed, typing waits in the stream's buffer.
 """
 
@@ -10,9 +10,10 @@ import asyncio
 
 from bms.access import AccessDenied
 from bms.parameters import ParameterError
-from console.commands import UsageError, command_named, unknown_command
+from console.lending import borrowed, give_back
 from console.line import LINE, MAX_LENGTH, TOO_LONG, LineEditor
 from console.settings import Settings
+from console.usage import UsageError
 from storage.configuration import ConfigurationError
 
 _PROMPT = "> "
@@ -29,6 +30,13 @@ class Console:
     changed(applies): called with an APPLIES_* of bms.parameters after settings took effect
     restart(): opens the gates and starts the board anew
     maintain(): the same, but the board then waits for new software instead of guarding
+    services: what only some commands ask for, by attribute:
+        events_log: records(count) yields the latest events, newest first, as tuples (sequence,
+            boot, uptime_s, kind, code, value) (storage.event_log)
+        battery: captured_cell_mv, captured_stack_mv, captures and trial (bms.battery)
+        commission: record_saved() gives the saved dict of bms.commissioning or None; save(record)
+            keeps one and lets the gates close, or raises storage.state.StateError
+    commissioning: the procedure (bms.commissioning) once somebody began it, else None
     """
 
     def __init__(
@@ -43,6 +51,7 @@ class Console:
         changed,
         restart,
         maintain,
+        services,
     ):
         self.points = points
         self.parameters = parameters
@@ -53,6 +62,8 @@ class Console:
         self.version = version
         self.restart = restart
         self.maintain = maintain
+        self.services = services
+        self.commissioning = None
         self.settings = Settings(parameters, configuration, changed)
         self.failures = 0  # commands that ended with an exception nobody expected
         self._snapshot = points.new_snapshot()
@@ -84,23 +95,31 @@ class Console:
 
     def execute(self, line):
         """Carry out one typed line: yields the lines of the answer. A None among them is only a
-        turn for the other coroutines. Raises what a failing command raises."""
+        turn for the other coroutines, a number a pause of so many ms. Raises what a failing
+        command raises."""
         words = line.split()
         if not words:
             return
-        command = command_named(words[0].lower())
+        try:
+            yield from self._execute(words[0], words[1:])
+        finally:
+            give_back()
+
+    def _execute(self, typed, arguments):
+        commands = borrowed("commands")
+        command = commands.command_named(typed.lower())
         if command is None:
-            yield unknown_command(words[0])
+            yield commands.unknown_command(typed)
             return
         name, usage, least, most, writes, _, function = command
-        arguments = words[1:]
         try:
             if not least <= len(arguments) <= most:
                 raise UsageError()
             if writes:
                 self.check_access()
             self.points.snapshot_into(self._view)
-            yield from function(self, arguments)
+            module, function = function.split(".")
+            yield from getattr(borrowed(module), function)(self, arguments)
         except UsageError:
             yield ("Usage: %s %s" % (name, usage)).rstrip()
         except AccessDenied as denied:
@@ -147,8 +166,8 @@ class Console:
             except Exception as problem:
                 self.failures += 1
                 text = "The command failed; please report this: %r" % problem
-            if text is None:
-                await asyncio.sleep_ms(0)
+            if text is None or isinstance(text, int):
+                await asyncio.sleep_ms(text or 0)
             else:
                 await _say(stream, text)
 

@@ -5,10 +5,15 @@ snapshot that the console took when the command was given.
 """
 
 from bms.points import (
+    PATH_STATES,
+    SELF_TESTS,
     STATE_ACTIVE,
+    STATE_COMMISSIONING,
     STATE_FAILED,
     STATE_FAULT,
+    STATE_LIMITED,
     STATE_PROGRAMMING,
+    STATE_SELF_TEST,
     STATE_STANDBY,
     STATE_STARTING,
     STATE_UNCONFIGURED,
@@ -16,7 +21,7 @@ from bms.points import (
 )
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, MAX_THERMISTORS
 from bms.table import INVALID
-from console.text import amount, bar, counted, duration
+from console.text import MISSING, amount, bar, counted, duration, ordinal
 
 STATE_SENTENCES = {
     STATE_STARTING: "Starting: nothing is decided yet, the gates are off.",
@@ -27,6 +32,10 @@ STATE_SENTENCES = {
     STATE_FAULT: "NOT WELL: a fault blocks charging, discharging or both.",
     STATE_FAILED: "STOPPED: the firmware stopped itself, the gates are off. Note the faults, "
     "restart the board and report it.",
+    STATE_SELF_TEST: "The measuring chip and the sense wires are tested, the gates are off.",
+    STATE_COMMISSIONING: "NOT IN USE YET: the gates stay off until this pack is commissioned; "
+    "`commission` leads through it.",
+    STATE_LIMITED: "Guarding, but only a limited current is allowed.",
 }
 """What a state means, as the first line of `status` and in docs/points.md."""
 
@@ -35,7 +44,6 @@ _RESTART = "Configured, but not guarding yet: `restart` starts it."
 _KINDS = (("faults", "fault"), ("warnings", "warning"))  # point, and what one of it is called
 _DIRECTIONS = ("nothing", "charging", "discharging", "charging and discharging")
 _BAR_WIDTH = 24
-_VALUES_A_LINE = 8
 _STALE_MS = 1000  # an age worth telling: ten periods of the default fast path
 
 
@@ -48,12 +56,24 @@ def status(console, _):
             for bit in console.raised(kind):
                 name = console.faults.names.name(bit)
                 yield "  %s %s: %s." % (noun, name, console.faults.advice(bit))
+    yield from _causes(console)
     for problem in console.configuration.problems:
         yield "  %s." % problem
     if console.settings.unsaved():
         yield "  Settings changed and are not saved: `save` keeps them over a restart."
     for label, figures in _FIGURES:
         yield "%-13s %s" % (label, figures(console))
+
+
+def _causes(console):
+    """What the chip found out about the wires and itself, for whoever has to mend it."""
+    failed = console.point("self_test_failed")
+    if failed != INVALID and failed:
+        checks = [SELF_TESTS[bit] for bit in range(len(SELF_TESTS)) if failed >> bit & 1]
+        yield "  The start-up self-test failed at: %s." % ", ".join(checks).replace("_", " ")
+    lead = console.point("suspect_lead")
+    if lead >= 0:
+        yield "  Look at balance lead %d, the %s from pack minus." % (lead, ordinal(lead + 1))
 
 
 def _current_state(console):
@@ -132,6 +152,12 @@ def _gates(console):
     )
 
 
+def _path(console):
+    state = console.point("path_state")
+    text = MISSING if state == INVALID else PATH_STATES[state].replace("_", " ")
+    return text + (", limited current only" if console.point("limited") == 1 else "")
+
+
 def _charge_limits(console):
     return "%s up to %s" % (
         _text(console, "charge_current_limit_ma"),
@@ -157,15 +183,24 @@ def _state(console):
     return text
 
 
+def _starts(console):
+    return "%s times; by the watchdog in the last ten minutes: %s" % (
+        _text(console, "boots"),
+        _text(console, "watchdog_resets"),
+    )
+
+
 _FIGURES = (
     ("Pack", _pack),
     ("Charge", _charge),
     ("Cells", _cell_range),
     ("Temperatures", _temperatures),
     ("Gates", _gates),
+    ("Power path", _path),
     ("May charge", _charge_limits),
     ("May discharge", _discharge_limits),
     ("State", _state),
+    ("Started", _starts),
 )
 
 
@@ -220,26 +255,4 @@ def faults(console, _):
             else:
                 yield "  %s" % name
             yield "    %s." % table.advice(bit)
-
-
-def named_point(console, index):
-    """Lines that show one point by its name: with several values, eight to a line."""
-    points = console.points
-    name = points.names.name(index)
-    unit = points.units.name(index)
-    values = console.vector(name, points.counts[index])
-    while len(values) > 1 and values[-1] == INVALID:  # slots that nothing is fitted for
-        values.pop()
-    for start in range(0, len(values), _VALUES_A_LINE):
-        shown = [_value(console, name, unit, v) for v in values[start : start + _VALUES_A_LINE]]
-        yield "%-43s %s" % ("" if start else name, "  ".join(shown))
-
-
-def _value(console, name, unit, value):
-    if name == "state":
-        return STATES[_current_state(console)]
-    if unit == "bits":
-        return "0x%04x" % (value & 0xFFFF)
-    if name == "uptime_s":
-        return duration(value)
-    return amount(value, unit)
+    yield from _causes(console)

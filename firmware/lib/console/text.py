@@ -21,6 +21,7 @@ _SCALES = (
     ("-", _ANY, 0, 0, ""),
 )
 _ALIKE = 2  # how many points behind the best a guess may be and is still offered
+_ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 _DURATIONS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -65,6 +66,12 @@ def duration(seconds):
 def counted(count, noun):
     """1 fault, 2 faults, No faults: the beginning of a sentence."""
     return "%s %s%s" % (count or "No", noun, "" if count == 1 else "s")
+
+
+def ordinal(number):
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    teen = number // 10 % 10 == 1
+    return "%d%s" % (number, "th" if teen else _ORDINALS.get(number % 10, "th"))
 
 
 def bar(value, low, high, width):

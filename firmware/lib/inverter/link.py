@@ -22,7 +22,7 @@ _RECEIVE_MAX = 8  # frames fetched at once: more than any controller buffers bet
 _BACKOFF_MAX_S = 30
 # The fast path counts uptime_s; if it stands still for this many periods, the values are old.
 _STILL_MAX = 3
-_AGE_MAX_MS = 1000000
+_AGE_MAX_MS = 1 << 29  # six days, and no heap object on the boards
 
 
 class InverterLink:

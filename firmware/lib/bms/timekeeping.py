@@ -1,0 +1,42 @@
+"""How long the battery has run, and whether its steps come in time.
+
+Fast path only; nothing allocates.
+"""
+
+from bms.chip_care import HOLD_MS
+
+_MS_PER_S = 1000
+
+
+class Timekeeping:
+    """uptime_s: since the start; longest_ms: the longest time between two steps."""
+
+    def __init__(self, parameters, faults, register):
+        self._values = parameters.values
+        self._overrun_ms = parameters.index("overrun_ms")
+        self._chip_watchdog_s = parameters.index("afe_watchdog_s")
+        self._overrun = faults.names.index("fast_path_overrun")
+        self._watchdog = faults.names.index("afe_watchdog")
+        self._register = register
+        self._started = False
+        self._ms = 0
+        self.uptime_s = 0
+        self.longest_ms = 0
+
+    def step(self, elapsed_ms):
+        """Count a step. False: it came so late that the measuring chip's host watchdog bit."""
+        if self._started:
+            self.longest_ms = max(self.longest_ms, elapsed_ms)
+        self._started = True  # before the first step the processor was busy starting
+        self._ms += elapsed_ms
+        while self._ms >= _MS_PER_S:
+            self._ms -= _MS_PER_S
+            self.uptime_s += 1
+        values = self._values
+        if elapsed_ms > values[self._overrun_ms]:
+            self._register.report(self._overrun, HOLD_MS)
+        if elapsed_ms < values[self._chip_watchdog_s] * _MS_PER_S:
+            return True
+        # The chip forgets that it bit as soon as it hears from us.
+        self._register.report(self._watchdog, HOLD_MS)
+        return False

@@ -1,0 +1,36 @@
+"""Code that is needed while one command runs, and whose memory is given back afterwards.
+
+The commands take more memory than the rest of the console, and run for seconds a week. So the
+table of commands names its functions, and a module with commands is imported from flash when one
+of them is typed and forgotten when it ends. What a command keeps, it keeps in the console.
+Adding a module with commands means adding its name here.
+"""
+
+import sys
+
+from bms.table import give_back as forget
+
+_LENT = (
+    "bms.wiring",
+    "console.about",
+    "console.acting",
+    "console.changing",
+    "console.commands",
+    "console.commission",
+    "console.log",
+    "console.names",
+    "console.report",
+    "console.values",
+)
+
+
+def borrowed(name):
+    """The module `console.NAME`. Call `give_back` when it is no longer needed."""
+    return __import__("console." + name, None, None, (name,))
+
+
+def give_back():
+    """Forget all lent modules: what nobody uses any more, the next collection frees."""
+    for lent in _LENT:
+        if lent in sys.modules:
+            forget(lent)

@@ -1,0 +1,1 @@
+"""The service that keeps what must survive a reset or a power cut."""

@@ -1,0 +1,138 @@
+"""Keeps what must survive a reset or a power cut: events, latched faults, deep discharge.
+
+Three stores with three costs. The processor's retained memory is written every second and survives
+a watchdog or soft reset; the state file and the event log survive a power cut, and are written
+only when there is something new, in batches, because a flash write stalls an RP2040.
+Coroutine and start-up only, never the fast path. A flash that fails is a fault of its own
+(`event_log_failed`); what could not be written is tried again.
+"""
+
+import asyncio
+from array import array
+
+from bms.commissioning import IDENTITY
+from bms.events import RESET_CAUSES
+from bms.fault_register import WORDS
+from bms.table import INVALID
+from storage.event_log import EventLog, EventLogError
+from storage.retained import Retained
+from storage.state import SavedState, StateError
+
+COUNTERS = ("boots", "watchdog_resets", "events_logged")
+"""Names of the points whose values are in `Recorder.counters`."""
+
+_PERIOD_MS = 1000
+_BATCH = 16  # events a write: one block of flash
+_PAUSE_MAX_S = 60
+_COMMISSIONED = "commissioned_"  # before the names of bms.commissioning.IDENTITY
+_LATCHED = ("latched_0", "latched_1", "latched_2", "latched_3")
+
+
+class Recorder:
+    """`begin` at start, `restore` before the first step, then `run` as a service.
+
+    directory: of the files; retained: the board's memory of storage.retained; events: the ring of
+    bms.events. counters: what the points of COUNTERS show. cause: why the processor started.
+    """
+
+    def __init__(self, directory, retained, events):
+        self.events_log = EventLog(directory + "log")
+        self.counters = array("i", [0] * len(COUNTERS))
+        self.cause = RESET_CAUSES[0]
+        self._state = SavedState(directory)
+        self._retained = Retained(retained)
+        self._events = events
+        self._words = array("i", [0] * WORDS)
+
+    def begin(self, cause):
+        """Find out what was before. Never raises."""
+        self.cause = cause
+        self._retained.begin(cause)
+        self._state.load()
+        self.events_log.open()
+        self.counters[0] = self.events_log.boot
+        self.counters[1] = self._retained.watchdog_resets
+
+    def problems(self):
+        """What could not be read, in sentences."""
+        return self._state.problems + self.events_log.problems
+
+    def commissioned(self):
+        """The saved record of the commissioned pack, or None."""
+        record = {name: self._state.get(_COMMISSIONED + name, INVALID) for name in IDENTITY}
+        return None if INVALID in record.values() else record
+
+    def save_commissioned(self, record):
+        """Keep a record. Raises StateError, whose text says what to do."""
+        self._state.update({_COMMISSIONED + name: record[name] for name in record})
+
+    def expect_reset(self):
+        """The firmware resets the processor by itself: that is no failure."""
+        self._retained.expect_reset()
+
+    def restore(self, battery):
+        """Give the battery what it knew before it stopped."""
+        get = self._state.get
+        for word in range(WORDS):
+            self._words[word] = get(_LATCHED[word], 0) | self._retained.latched[word]
+        # A state file that was damaged may have said more: a person has to look (`gates auto`).
+        damaged = bool(self._state.problems) and self._state.loaded
+        restricted = bool(get("restricted", 0)) or self._retained.restricted
+        battery.restore(self._words, restricted or damaged)
+        battery.deep_discharge.restore(
+            get("lowest_cell_mv", INVALID), bool(get("deep_discharge_acknowledged", 0))
+        )
+        battery.rebounds.restore(get("undervoltage_rebounds", 0))
+        if self._retained.boot_loop:
+            battery.latch("boot_loop")
+
+    async def run(self, battery):
+        """Write what is new, once a second; after a failure with growing pauses, because every
+        try may stall the processor."""
+        pause_s = 1
+        wait_s = 0
+        begun = False
+        while True:
+            if wait_s == 0:
+                problem = self._write_events(begun)
+                begun = True
+                await asyncio.sleep_ms(0)  # another flash write, another stall
+                problem = self._write_state(battery) or problem
+                if problem and pause_s == 1:
+                    print("events or state are not kept: %s" % problem)
+                pause_s = min(2 * pause_s, _PAUSE_MAX_S) if problem else 1
+                wait_s = pause_s if problem else 0
+                battery.condition("event_log_failed", problem is not None)
+                self.counters[0] = self.events_log.boot
+                self.counters[2] = self.events_log.last_sequence
+            await asyncio.sleep_ms(_PERIOD_MS)
+            wait_s = max(0, wait_s - 1)
+            self._retained.note_second()
+            battery.latched_into(self._words)
+            self._retained.store(self._words, battery.restricted, battery.last_fault)
+
+    def _write_events(self, begun):
+        """Returns why it did not work, or None."""
+        try:
+            if not begun:
+                self.events_log.append_boot(RESET_CAUSES.index(self.cause))
+            self.events_log.append(self._events, _BATCH)
+        except EventLogError as problem:
+            return problem
+        return None
+
+    def _write_state(self, battery):
+        """Returns why it did not work, or None."""
+        try:
+            self._state.update(self._what_stands(battery))
+        except StateError as problem:
+            return problem
+        return None
+
+    def _what_stands(self, battery):
+        stands = {name: self._words[word] for word, name in enumerate(_LATCHED)}
+        stands["restricted"] = int(battery.restricted)
+        stands["lowest_cell_mv"] = battery.deep_discharge.lowest_mv
+        stands["deep_discharge_acknowledged"] = int(battery.deep_discharge.acknowledged)
+        stands["undervoltage_rebounds"] = battery.rebounds.count
+        return stands
