@@ -20,7 +20,7 @@ from bms.commissioning import Commissioning
 from bms.events import Events
 from bms.faults import Faults
 from bms.parameters import APPLIES_AFE, Parameters, Proposed
-from bms.points import Points
+from bms.points import SELF_TESTS, Points
 from bms.table import give_back
 from console.console import Console
 from modbus.registers import RegisterMap
@@ -120,6 +120,10 @@ class Application:
             ),
         )
         self.recorder.restore(self.battery)
+        for problem in self.recorder.problems():
+            print(problem)
+        if not self.recorder.readable():
+            self.battery.fail_check(SELF_TESTS.index("flash"))
         self._check_commissioned()
         self._link = None  # to the inverter, once it runs
         self._fast_path = FastPath(board, self.battery, value("step_period_ms"))

@@ -108,6 +108,7 @@ def test_a_try_has_time_whatever_the_settings_allow():
     assert low > 0
     for period_ms in (20, 250):
         settings = {"precharge_time_max_ms": low, "step_period_ms": period_ms}
+        settings["contactor_settle_ms"] = 20
         assert "precharge_time_max_ms" in precharge.problem(parameters_with(settings))
 
 

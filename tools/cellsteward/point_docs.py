@@ -7,7 +7,7 @@ import sys
 
 from bms.fault_rows import ROWS as FAULT_ROWS
 from bms.point_rows import ROWS as POINT_ROWS
-from bms.points import STATES
+from bms.points import PATH_STATES, SELF_TESTS, STATES
 from bms.table import rows
 from cellsteward.generated_docs import DOCS, run, table, with_parts
 from console.report import STATE_SENTENCES
@@ -30,11 +30,37 @@ _PATHS = {
     "count": "every second",
 }
 
+_PATH_SENTENCES = (
+    "Nothing is on",
+    "What is allowed is on",
+    "The bus fills up through the resistor; no current is offered",
+    "The resistor cools down before the next try",
+    "Limits are 0, the current falls, then the contactors open",
+    "More current flows than the contactors can break: the fuse has a bounded time",
+    "A fault of the path itself; it stays off until a person clears it",
+    "One direction is blocked; its switch is on to spare its body diode, while current flows the "
+    "other way",
+)
+_CHECK_SENTENCES = (
+    "The measuring chip is another one than the driver knows",
+    "The chip does not hold the settings that were written",
+    "A gate is on though both are commanded off",
+    "A balancing switch does not take its command",
+    "A sense wire is open",
+    "A temperature sensor is open, shorted, or far from the others",
+    "The stack's voltage and the sum of the cells disagree",
+    "The chip's clock and the processor's run apart",
+    "The flash can not be read",
+)
+
 
 def generate() -> str:
     """The whole page as it should be."""
     page = PAGE.read_text(encoding="utf-8")
-    return with_parts(page, {"points": _points(), "states": _states(), "faults": _faults()})
+    parts = {"points": _points(), "states": _states(), "faults": _faults()}
+    parts["paths"] = _named("Value", PATH_STATES, _PATH_SENTENCES)
+    parts["checks"] = _named("Bit", SELF_TESTS, _CHECK_SENTENCES)
+    return with_parts(page, parts)
 
 
 def _points() -> str:
@@ -48,6 +74,12 @@ def _points() -> str:
 def _states() -> str:
     lines = [[str(state), name, STATE_SENTENCES[state]] for state, name in enumerate(STATES)]
     return table(("Value", "Name", "What the console says"), lines)
+
+
+def _named(number: str, names: tuple[str, ...], sentences: tuple[str, ...]) -> str:
+    pairs = zip(names, sentences, strict=True)
+    lines = [[str(at), name, sentence] for at, (name, sentence) in enumerate(pairs)]
+    return table((number, "Name", "Meaning"), lines)
 
 
 def _faults() -> str:

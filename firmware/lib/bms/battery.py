@@ -170,6 +170,10 @@ class Battery:
         """A latching fault that somebody else found before the first step."""
         self._register.restore(self._names.index(name))
 
+    def fail_check(self, check):
+        """A check of bms.points.SELF_TESTS that failed before the first step, by its position."""
+        self._chip.board_failed |= 1 << check
+
     def latched_into(self, words):
         """Write the latched faults, 16 to a word. Any context; allocates nothing."""
         for word in range(WORDS):
@@ -215,7 +219,8 @@ class Battery:
         if self._clearing_ms:
             # Before the causes that are still there report themselves again.
             self._clearing_ms = max(0, self._clearing_ms - elapsed_ms)
-            self._register.clear()
+            if self._measurement.valid:  # else whether a cause is gone can not be known
+                self._register.clear()
         self._report_conditions()
         if not self._configured:
             self._afe.all_off()  # again and again: nobody watches this chip
@@ -312,6 +317,8 @@ class Battery:
             self._protection.hold(self._register)
             return
         if code == OK:
+            if self._clearing_ms and self._sample.trips:
+                self._afe.recover(self._sample.trips)  # again, until the chip let go
             self._trips.mirror(self._sample.trips, self._time.uptime_s)
             if not self._chip.guard(elapsed_ms, self._gates, self._sample.load_mv):
                 self._reprogram()

@@ -45,7 +45,8 @@ class ChipCare:
     """`afe` is a driver (bms.sample lists its answers), `register` the fault register.
 
     busy: not guarding yet: no samples, gates off. testing: it is the self-test that is under way.
-    failed_checks: bits of bms.points.SELF_TESTS that failed last.
+    failed_checks: bits of bms.points.SELF_TESTS that failed last; board_failed: those of them that
+    the board's own start-up found.
     """
 
     def __init__(self, afe, faults, register):
@@ -58,6 +59,7 @@ class ChipCare:
         self._fault = self._answer_faults[BUS_ERROR]  # why programming failed last
         self.busy = False
         self.testing = False
+        self.board_failed = 0
         self.failed_checks = 0
         self._retry_ms = 0  # until programming is tried again
         self._verify_ms = 0
@@ -142,7 +144,7 @@ class ChipCare:
         if code == OK:
             self.busy = False
             self.testing = False
-            self.failed_checks = self._afe.self_test_failed
+            self.failed_checks = self._afe.self_test_failed | self.board_failed
             return True
         if code != BUSY:
             self._fail(code)
@@ -150,17 +152,16 @@ class ChipCare:
 
     def _watch_load(self, elapsed_ms, gates, load_mv):
         """A short circuit that is still there can not be cleared: its cause is present."""
-        wanted = gates == 0 and self._register.is_active(self._short_circuit)
-        if wanted != self._detecting:
-            if self._afe.detect_load(wanted) == OK:
-                self._detecting = wanted
-                self._detect_ms = 0
-            return
-        if wanted:
-            self._detect_ms += elapsed_ms
+        if self._detecting and gates == 0:
+            self._detect_ms = min(self._detect_ms + elapsed_ms, _LOAD_SETTLE_MS)
             if self._detect_ms < _LOAD_SETTLE_MS or load_mv < _LOAD_GONE_MV:
-                self._detect_ms = min(self._detect_ms, _LOAD_SETTLE_MS)
+                # Also after a person's "clear" took the fault away in this step.
                 self._register.report(self._short_circuit, 0)
+                return
+        wanted = gates == 0 and self._register.is_active(self._short_circuit)
+        if wanted != self._detecting and self._afe.detect_load(wanted) == OK:
+            self._detecting = wanted
+            self._detect_ms = 0
 
 
 def by_code(faults, rows):

@@ -26,8 +26,9 @@ class Rebounds:
     def step(self, empty, net_mah):
         """empty: undervoltage is active now; net_mah: the charge counter."""
         if empty:
-            if not self._empty and self._emptied:
-                self.count += 1
+            if not self._empty:
+                if self._emptied:
+                    self.count += 1
                 if self.count >= self._values[self._max]:
                     self._register.report(self._fault, 0)
             self._emptied = True

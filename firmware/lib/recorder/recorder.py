@@ -53,6 +53,10 @@ class Recorder:
         self.counters[0] = self.events_log.boot
         self.counters[1] = self._retained.watchdog_resets
 
+    def readable(self):
+        """Whether the flash could be read when the log was looked for."""
+        return self.events_log.boot > 0
+
     def problems(self):
         """What could not be read, in sentences."""
         return self._state.problems + self.events_log.problems
