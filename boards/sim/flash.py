@@ -41,11 +41,15 @@ class Flash:
 
     def writeblocks(self, block, buffer, offset=0):
         """Write part of a block, or several."""
-        if self.outside:
-            self.outside.flash_programs(len(buffer))
+        try:
+            if self.outside:
+                self.outside.flash_programs(len(buffer))
+        except OSError as failure:
+            return -failure.errno  # raised through littlefs' C code it would tear its lists
         self._image.seek(block * _BLOCK + offset)
         self._image.write(buffer)
         self._image.flush()
+        return 0
 
     def ioctl(self, operation, _argument):
         """Size of the device, and "yes" to everything else."""
@@ -53,8 +57,11 @@ class Flash:
             return _BLOCKS
         if operation == _BLOCK_SIZE:
             return _BLOCK
-        if operation == _ERASE and self.outside:
-            self.outside.flash_erases()
+        try:
+            if operation == _ERASE and self.outside:
+                self.outside.flash_erases()
+        except OSError as failure:
+            return -failure.errno
         return 0
 
 

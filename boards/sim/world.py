@@ -71,7 +71,8 @@ class World:
         self.time_us = 0
         self.load = load or ConstantLoad()
         self.pack = Pack(cells, capacity_ah, soc, seed)
-        self.pack.shunt_ohm = shunt_ohm
+        # With an INA228 the measuring chip's current inputs are shorted.
+        self.pack.shunt_ohm = 0.0 if ina228_ohm else shunt_ohm
         self.afe = Bq76952(self.pack, crc)
         self.afe.gate_listener = self._on_gate
         self.i2c = I2C()

@@ -31,6 +31,8 @@ _RESTARTS_MAX = 3
 _RESTARTS_WITHIN_MS = 600000
 _NEVER_MS = 1 << 29
 
+_TAKEN = (OK, BUSY)  # answers to a command that the chip got; it finishes within a millisecond
+
 _ANSWERS = (
     (BUS_ERROR, "afe_lost"),
     (WRONG_DEVICE, "afe_wrong_device"),
@@ -159,7 +161,7 @@ class ChipCare:
                 self._register.report(self._short_circuit, 0)
                 return
         wanted = gates == 0 and self._register.is_active(self._short_circuit)
-        if wanted != self._detecting and self._afe.detect_load(wanted) == OK:
+        if wanted != self._detecting and self._afe.detect_load(wanted) in _TAKEN:
             self._detecting = wanted
             self._detect_ms = 0
 

@@ -55,7 +55,7 @@ precharge_failed|cd|y|The bus did not fill up in three tries: look for a short o
 contactor_positive_welded|cd|y|The positive contactor does not open: disconnect the pack, replace it
 contactor_negative_welded|cd|y|The negative contactor does not open: disconnect the pack, replace it
 precharge_relay_welded|cd|y|The precharge relay does not open: disconnect the pack, replace it
-contactor_stuck_open|cd|y|A contactor does not close: check its coil and its supply
+contactor_stuck_open|cd|y|A contactor does not close, or the fuse blew: check the fuse, the coil and its supply
 fuse_expected|cd|y|More current flowed than the contactor can break: check fuse and contactor
 interlock_open|cd|y|The interlock or emergency stop is open: close it, then clear this fault
 current_sensor_lost|cd|n|The current sensor does not answer: check its supply and the I2C wires

@@ -156,7 +156,8 @@ class Measurement:
     def _name_wire(self, low_index, high_index, total):
         """Cells that can not be: WIRE_OPEN if neighbours share what one lacks, or IMPLAUSIBLE."""
         cells = self.sample.cell_mv
-        if abs(low_index - high_index) == 1:
+        # All below 0: the whole plug is the wrong way round.
+        if abs(low_index - high_index) == 1 and cells[high_index] > 0:
             pair = cells[low_index] + cells[high_index]
             if abs(pair * len(cells) - 2 * total) <= _PAIR_MV * len(cells):
                 self.suspect_lead = max(low_index, high_index)
