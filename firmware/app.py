@@ -46,8 +46,9 @@ _HEALTHY_S = 120  # a service that ran this long starts again without delay when
 class FastPath:
     """What the board's timer calls. Feeds the watchdog only on proof of progress (law 6)."""
 
-    def __init__(self, board, battery, period_ms):
+    def __init__(self, board, battery, keep, period_ms):
         self._battery = battery
+        self._keep = keep  # called with the battery after a fault came or went
         self._ticks_ms = board.ticks_ms
         self._ticks_diff = board.ticks_diff
         self._late_ms = 2 * period_ms
@@ -73,6 +74,8 @@ class FastPath:
         micropython.heap_lock()
         try:
             self._battery.step(elapsed_ms)
+            if self._battery.keep_due:
+                self._keep(self._battery)
         finally:
             micropython.heap_unlock()
         self._slow_age_ms = min(self._slow_age_ms + elapsed_ms, _SLOW_ALIVE_MS + 1)
@@ -126,7 +129,9 @@ class Application:
             self.battery.fail_check(SELF_TESTS.index("flash"))
         self._check_commissioned()
         self._link = None  # to the inverter, once it runs
-        self._fast_path = FastPath(board, self.battery, value("step_period_ms"))
+        self._fast_path = FastPath(
+            board, self.battery, self.recorder.keep, value("step_period_ms")
+        )
         self._modbus_door = Access(self.parameters)
         self._console_door = Access(self.parameters, trusted=True)
         self._reprogram = False

@@ -6,7 +6,7 @@ import pytest
 
 from afe.bq76952 import Bq76952
 from bms.parameters import Parameters
-from bms.sample import BUS_ERROR, BUSY, CORRUPT, OK, VERIFY_FAILED, WRONG_DEVICE
+from bms.sample import BUS_ERROR, BUSY, OK, VERIFY_FAILED, WRONG_DEVICE
 from host_tests.afe.items import ITEMS
 from host_tests.afe.recording_bus import DATA_MEMORY, RecordingBus
 
@@ -194,7 +194,8 @@ def test_no_acknowledge_at_any_transaction_ends_programming_with_a_bus_error(crc
 
 @CRC
 def test_a_flipped_bit_in_any_read_never_passes_for_success_unnoticed(crc):
-    """With CRC it is noticed; without, the answer's own checksum guards what is compared."""
+    """With CRC it is noticed, and that read is made again; without, the answer's own checksum
+    guards what is compared."""
     bus, driver = make(crc)
     program(driver)
     for index, transaction in enumerate(bus.transactions):
@@ -204,7 +205,8 @@ def test_a_flipped_bit_in_any_read_never_passes_for_success_unnoticed(crc):
         flipped.corrupt_read_at = index
         code, _ = program(driver)
         if crc or transaction.register == 0x40:
-            assert code == CORRUPT
+            # VERIFY_FAILED: the look before FET_ENABLE, which is never sent twice.
+            assert code in (OK, VERIFY_FAILED)
         else:
             assert code in (OK, BUS_ERROR, VERIFY_FAILED)
         if code == OK:

@@ -5,17 +5,18 @@ stays busy is given up after a while.
 Limits: called from the fast path only; allocates nothing after construction.
 """
 
-from bms.sample import BUS_ERROR, BUSY, OK
+from bms.sample import BUS_ERROR, BUSY, CORRUPT, OK
 
 # What a stage may answer besides OK (on to the next stage), BUSY (the chip is: call it in the next
-# step, with `busy` > 0 so that it does not send its command again) and why it failed.
+# step, with `busy` > 0 so that it does not send its command again; a damaged answer counts like
+# that) and why it failed.
 MORE = -1  # it got on and is not done
 WAIT = -2  # nothing to do before the next step, and the chip is not to blame
 
 # Bytes on the wire (22.5 us each at 400 kHz) after which a step ends. The longest stage moves 105
 # more (an answer after four polls, with CRC): together less than 6 ms.
 _STEP_BYTES = 160
-_PATIENCE = 10  # steps that a stage may be busy before the chip counts as lost
+_PATIENCE = 10  # steps that a stage may be busy or damaged before the chip counts as lost
 
 
 class Stages:
@@ -40,11 +41,13 @@ class Stages:
         link.moved = 0
         while link.moved < _STEP_BYTES:
             code = self._stages[self._stage]()
-            if code == BUSY:
+            if code == BUSY or code == CORRUPT:
+                # On noisy wires, too, one damaged answer is no reason to begin anew.
                 self.busy += 1
                 if self.busy <= _PATIENCE:
                     return BUSY
-                code = BUS_ERROR
+                if code == BUSY:
+                    code = BUS_ERROR
             if code > OK:
                 self.running = False
                 return code

@@ -95,6 +95,7 @@ class Battery:
         self.requests = requests.Requests()
         self.failure = None  # the exception that stopped the fast path, for the log
         self.restricted = False  # somebody asked for open gates
+        self.keep_due = False  # what survives a reset changed: somebody shall keep it
         self._points = points
         self._afe = afe
         self._path = path
@@ -240,7 +241,8 @@ class Battery:
         if self._outputs is not None:
             self._outputs.drive(blocked, self._measurement)
         self._publish(allowed, state)
-        self._journal.note(self._gates, self._path.state, state, self._time.uptime_s)
+        if self._journal.note(self._gates, self._path.state, state, self._time.uptime_s):
+            self.keep_due = True
 
     def _report_conditions(self):
         conditions = self._conditions

@@ -25,12 +25,14 @@ class Journal:
         self.last_fault = NO_FAULT  # bit of the fault that came last
 
     def note(self, gates, path_state, state, uptime_s):
-        """Compare with the step before."""
+        """Compare with the step before. True if a fault came or went."""
         log = self._log
+        faults_changed = False
         words = self._register.words
         for word in range(WORDS):
             changed = words[word] ^ self._words[word]
             if changed:
+                faults_changed = True
                 self._words[word] = words[word]
                 self._note_faults(word, changed, uptime_s)
         if gates != self._gates:
@@ -42,6 +44,7 @@ class Journal:
         if state != self._state:
             self._state = state
             log.post(events.STATE, state, 0, uptime_s)
+        return faults_changed
 
     def _note_faults(self, word, changed, uptime_s):
         register = self._register

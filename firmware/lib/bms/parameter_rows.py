@@ -134,7 +134,7 @@ ROWS = b"""
 114c|contactor_aux|no yes|u16|0|1|0|restart|The contactors have auxiliary contacts
 114d|contactor_settle_ms|ms|u16|20|1000|200|restart|A contactor has moved after this time
 114e|contactor_break_max_ma|mA|i32|1000|1000000|250000|restart|Highest current that the contactors can break
-1150|contactor_ramp_ms|ms|u16|0|10000|2000|restart|Before a contactor opens, limits are 0 for this long, so that the current can fall
+1150|contactor_ramp_ms|ms|u16|0|1300|700|restart|Before a contactor opens, limits are 0 for this long, so that the current can fall
 1151|contactor_open_ma|mA|i32|100|100000|5000|restart|Below this current a contactor opens without waiting
 1153|fuse_wait_ms|ms|u16|100|5000|1000|restart|Above the breaking current the fuse is waited for, for this long
 1154|contactor_bleed_s|s|u16|0|600|0|restart|Time in which the open bus empties itself; 0: it does not, and welds show by contacts only

@@ -43,6 +43,7 @@ class Recorder:
         self._retained = Retained(retained)
         self._events = events
         self._words = array("i", [0] * WORDS)
+        self._latched = array("i", [0] * WORDS)  # the fast path's own
 
     def begin(self, cause):
         """Find out what was before. Never raises."""
@@ -90,6 +91,12 @@ class Recorder:
         if self._retained.boot_loop:
             battery.latch("boot_loop")
 
+    def keep(self, battery):
+        """Put what must survive a reset into the retained memory. Fast path; allocates nothing."""
+        battery.keep_due = False
+        battery.latched_into(self._latched)
+        self._retained.store(self._latched, battery.restricted, battery.last_fault)
+
     async def run(self, battery):
         """Write what is new, once a second; after a failure with growing pauses, because every
         try may stall the processor."""
@@ -112,8 +119,7 @@ class Recorder:
             await asyncio.sleep_ms(_PERIOD_MS)
             wait_s = max(0, wait_s - 1)
             self._retained.note_second()
-            battery.latched_into(self._words)
-            self._retained.store(self._words, battery.restricted, battery.last_fault)
+            battery.keep_due = True  # a person's `gates off` is no fault, but is kept as well
 
     def _write_events(self, begun):
         """Returns why it did not work, or None."""
@@ -134,6 +140,7 @@ class Recorder:
         return None
 
     def _what_stands(self, battery):
+        battery.latched_into(self._words)
         stands = {name: self._words[word] for word, name in enumerate(_LATCHED)}
         stands["restricted"] = int(battery.restricted)
         stands["lowest_cell_mv"] = battery.deep_discharge.lowest_mv
