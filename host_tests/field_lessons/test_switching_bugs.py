@@ -24,7 +24,7 @@ PRECHARGE_MAX_MS = 2000
 COOLDOWN_S = 60
 RESISTOR_J = 200
 OHM = 47
-RAMP_MS = 2000
+RAMP_MS = 700  # default of contactor_ramp_ms
 WATCHDOG_MS = 4000  # of the measuring chip, for the processor
 REACTION_MS = 250  # afe.md section 7: reactions of the chip
 MOVE_MS = 20  # a simulated contact follows its coil
@@ -204,6 +204,6 @@ def test_15_the_current_is_taken_from_the_inverter_before_the_contactor_opens(tm
         assert opened_ms <= fault_ms + 1200 + MOVE_MS
     else:
         assert before[-1]["truth"]["current_ma"] == -40000
-        assert before[-1]["points"]["path_state"] == PATH_OPENING
+        assert PATH_OPENING in [code for _, kind, code, _ in events(story) if kind == "path"]
         assert fault_ms + RAMP_MS <= opened_ms <= fault_ms + 1200 + RAMP_MS + MOVE_MS
     assert story.statuses[-1]["truth"]["welds"] == []
