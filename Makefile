@@ -16,7 +16,8 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types bench soak docs docs-picture flash clean distclean
+.PHONY: help run test lint types bench times campaign soak mutation docs docs-picture flash \
+	clean distclean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -44,12 +45,23 @@ types: $(STAMPS)/test ## Check types, of the device code against its port's stub
 bench: $(STAMPS)/test ## Measure: time of a step, heap after boot, size of the compiled code
 	$(BIN)/micropython -X heapsize=4M host_tests/bench/step_time.py
 	$(BIN)/python -m host_tests.wasm.heap
+	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.operations
+
+times: $(STAMPS)/test ## Measure the worst-case times of every fault anew (10 min), for docs/
+	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.times.measure --out docs/worst-case-times.json $(ARGS)
+	$(BIN)/python -m cellsteward.times_docs
+
+campaign: $(STAMPS)/test ## Inject thousands of faults, alone and in pairs (ARGS: --runs 2000 --jobs 2)
+	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.campaign $(ARGS)
 
 soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (ARGS: hours)
 	$(BIN)/python host_tests/bench/soak.py $(ARGS)
 
+mutation: $(STAMPS)/mutation ## Change the code a little, thousands of times: tests must notice (an hour)
+	$(BIN)/python -m host_tests.mutation $(ARGS)
+
 docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
-	@for tables in commissioning_docs console_docs modbus_docs parameter_docs point_docs; do \
+	@for tables in commissioning_docs console_docs modbus_docs parameter_docs point_docs times_docs; do \
 	    $(BIN)/python -m cellsteward.$$tables || exit 1; \
 	done
 
@@ -81,6 +93,11 @@ $(STAMPS)/test: pyproject.toml host_tests/wasm/package.json | $(BIN)/python
 	@mkdir -p $(VENV)/wasm && cp host_tests/wasm/package.json $(VENV)/wasm/
 	@PATH="$(abspath $(BIN)):$$PATH" npm install --silent --no-audit --no-fund --prefix $(VENV)/wasm
 	@mkdir -p $(STAMPS) && touch $(STAMPS)/run $@
+
+$(STAMPS)/mutation: pyproject.toml $(STAMPS)/test
+	@echo "Setting up $(VENV) for mutation tests (once)..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutation]'
+	@touch $@
 
 $(BIN)/python:
 	@for python in $(CANDIDATES); do \

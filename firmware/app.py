@@ -40,6 +40,7 @@ _RESTART_LAST_MS = 60000
 _SAVE_AFTER_S = 5
 _CONTACTOR = 2  # choice of the parameter power_path
 _LINK_WARN, _LINK_TIGHTEN, _LINK_OPEN = range(3)  # choices of link_loss_policy
+_SILENCE_MAX_MS = 1 << 29
 _HEALTHY_S = 120  # a service that ran this long starts again without delay when it fails
 
 
@@ -129,6 +130,9 @@ class Application:
             self.battery.fail_check(SELF_TESTS.index("flash"))
         self._check_commissioned()
         self._link = None  # to the inverter, once it runs
+        self._keepalives = 0  # of the inverter, as counted last
+        self._silence_ms = -1  # since the latest one; -1: not heard yet
+        self._clears = 0  # of faults by a person, as counted last
         self._fast_path = FastPath(
             board, self.battery, self.recorder.keep, value("step_period_ms")
         )
@@ -158,6 +162,11 @@ class Application:
                 "'power_path' is contactor, but board '%s' has no wire from the measuring chip's "
                 "DCHG and DDSG pins to the coils: its own trips would open nothing"
                 % self._board.NAME
+            )
+        if contactor and not (value("contactor_aux") or value("contactor_bleed_s")):
+            refused.append(
+                "'power_path' is contactor, but nothing would show a welded one: fit auxiliary "
+                "contacts and set 'contactor_aux', or a bleed resistor and 'contactor_bleed_s'"
             )
         if contactor or value("predischarge"):
             from bms import precharge
@@ -250,6 +259,7 @@ class Application:
 
     def changed(self, applies):
         """Some parameters changed; `applies` holds the APPLIES_* bits of what that needs."""
+        self._check_commissioned()
         if applies & APPLIES_AFE:
             self._reprogram = True
 
@@ -298,7 +308,7 @@ class Application:
                 reported = True
                 print("the fast path failed, gates are off:")
                 sys.print_exception(self.battery.failure)
-            self._watch_link()
+            self._watch_link(elapsed_ms)
             self._save_when_quiet()
             self._running_s += 1
             if self._running_s % _COLLECT_PERIOD_S == 0:
@@ -306,12 +316,23 @@ class Application:
             self._fast_path.slow_alive()
             await asyncio.sleep_ms(_SLOW_PERIOD_MS)
 
-    def _watch_link(self):
-        """Armed once the inverter was heard: then its silence is what the settings make of it."""
+    def _watch_link(self, elapsed_ms):
+        """Armed once the inverter was heard: then its silence is what the settings make of it.
+
+        Counted here, so that a link that fails and is built anew does not disarm it. A person's
+        `clear` does: an inverter that the open gates left without supply can not speak first.
+        """
         value = self.parameters.value
-        silent = self._link is not None and self._link.keepalive_age_ms > 1000 * value(
-            "link_loss_s"
-        )
+        keepalives = self._link.keepalives if self._link is not None else 0
+        if keepalives != self._keepalives:
+            self._keepalives = keepalives
+            self._silence_ms = 0
+        elif self._silence_ms >= 0:
+            self._silence_ms = min(self._silence_ms + elapsed_ms, _SILENCE_MAX_MS)
+        if self.battery.clears != self._clears:
+            self._clears = self.battery.clears
+            self._silence_ms = -1
+        silent = self._silence_ms > 1000 * value("link_loss_s")
         policy = value("link_loss_policy")
         self.battery.condition("inverter_lost", silent and policy != _LINK_OPEN)
         self.battery.condition("inverter_required", silent and policy == _LINK_OPEN)

@@ -107,8 +107,8 @@ CONSTANT = {
     "_fault", "_mismatch_max_ms", "_mismatch", "_common_port", "_start_ma", "_ohm", "_max_j",
     "_cooldown_s", "_ratio_permille", "_end_ma", "_time_max_ms", "_try_ms", "_period_ms",
     "_stack_mv", "_cooled", "_stuck_open", "_auxiliary", "_poles", "_settle_ms", "_bleed_ms",
-    "_fuse_expected", "_two_poles", "_refuse_ms", "_ramp_ms", "_fuse_ms", "_open_ma",
-    "_break_max_ma", "_acknowledged", "_taken", "code", "commands", "alike",
+    "_fuse_expected", "_two_poles", "_wrong_way_ma", "_low_max_ms", "_ramp_ms", "_fuse_ms",
+    "_open_ma", "_break_max_ma", "_acknowledged", "_taken", "code", "commands", "alike",
 }  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def explore(world, inputs, act, judge):
     """Visit all states; returns how many there are, and how many steps were judged.
 
     act(world, given) makes one step; judge(world, given, before) raises Violation. `before` is
-    the world's state before the step as (levels, path state, ghost).
+    the world's state before the step as (levels, path state, ghost, holds_limits, commanded).
     """
     first = world.save()
     came_from = {first: None}
@@ -126,7 +126,9 @@ def explore(world, inputs, act, judge):
         state = waiting.popleft()
         for given in inputs:
             world.load(state)
-            before = (bytes(world.contactors.levels), world.path.state, world.ghost)
+            path = world.path
+            levels = bytes(world.contactors.levels)
+            before = (levels, path.state, world.ghost, path.holds_limits, path.commanded)
             act(world, given)
             try:
                 judge(world, given, before)

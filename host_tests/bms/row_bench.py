@@ -35,6 +35,9 @@ BLOCKS = {
 NAMES = list(BLOCKS)
 # A person has to look at these before the pack goes on.
 LATCHING = ("deep_discharge", "gates_off_current", "limited_current")
+# Of these, whom "clear" is enough for; a deep discharge has to be acknowledged.
+CLEARED = ("gates_off_current", "limited_current")
+REST_MS = 10000  # an acknowledgement needs to see the cells at rest for so long
 BELOW = (
     "cell_undervoltage",
     "pack_undervoltage",
@@ -164,6 +167,8 @@ class Row:
         self.companions = (
             EMPTY - {name} if name in ("deep_discharge", "limited_current") else set()
         )
+        self._clears = False  # a person asks to clear the fault before every step
+        self.bench.run(REST_MS)
         if name == "gates_off_current":
             self._open()
         elif name == "limited_current":
@@ -179,6 +184,7 @@ class Row:
         bench = self.bench
         bench.chip.set_cells(bench.setting("deep_discharge_trip_mv") - 1)
         bench.run_until(lambda: bench.faults() >= EMPTY, 20000)
+        bench.events()
         bench.ask(requests.ACKNOWLEDGE_DEEP_DISCHARGE)
         bench.step()
         bench.slow()
@@ -206,11 +212,33 @@ class Row:
         return self.bench.run_until(self.active, 100000)
 
     def let_go(self):
-        """Back across the release threshold; a latched fault is also cleared, for what it is
-        worth: it may go only when the row released."""
+        """Back across the release threshold. From now on a person does again and again what a
+        latched fault needs, for what it is worth: it may go only when the row released."""
         self.drive("release", beyond=-1)
-        if self.name in LATCHING:
+        self._clears = self.name in CLEARED
+        if self.name == "deep_discharge":
+            self.bench.ask(requests.ACKNOWLEDGE_DEEP_DISCHARGE)
+            self.blocks = GATE_DISCHARGE
+
+    def step(self):
+        """One step of the bench; after `let_go`, with a "clear" if that is what it needs."""
+        if self._clears:
             self.bench.ask(requests.CLEAR_FAULTS)
+        self.bench.step()
+
+    def run(self, duration_ms):
+        """Steps, until at least `duration_ms` passed."""
+        end_ms = self.bench.now_ms + duration_ms
+        while self.bench.now_ms < end_ms:
+            self.step()
+
+    def run_until_gone(self):
+        """Steps until the fault is not shown any more; the ms it took."""
+        start_ms = self.bench.now_ms
+        while self.active():
+            assert self.bench.now_ms - start_ms < 100000, "it stays"
+            self.step()
+        return self.bench.now_ms - start_ms
 
     def active(self):
         """Whether the row's fault is shown."""

@@ -22,7 +22,7 @@ def test_a_row_releases_past_its_release_threshold_for_the_release_delay(name, p
     row.bench.run(2 * row.setting("release_delay") + 1000)
     row.check_blocked()
     row.let_go()
-    took_ms = row.bench.run_until(lambda: not row.active(), 100000)
+    took_ms = row.run_until_gone()
     assert row.setting("release_delay") <= took_ms
     assert took_ms <= row.setting("release_delay") + 2 * period_ms
     row.bench.step()
@@ -36,8 +36,8 @@ def test_a_row_whose_fault_latches_is_shown_until_a_person_clears_it(name):
     row.drive("release", beyond=-1)
     row.bench.run(row.setting("release_delay") + 60000)
     row.check_blocked()
-    row.bench.ask(requests.CLEAR_FAULTS)
-    row.bench.step()
+    row.let_go()
+    row.step()
     assert not row.active()
 
 
@@ -69,7 +69,7 @@ def test_a_release_that_is_interrupted_begins_anew(name):
     row.trip()
     for _ in range(3):
         row.let_go()
-        row.bench.run(row.setting("release_delay"))
+        row.run(row.setting("release_delay"))
         row.check_blocked()
         row.drive("release")
         row.bench.step()
@@ -97,7 +97,7 @@ def test_a_glitch_of_the_bus_does_not_begin_a_release_anew(name):
     while row.active():
         step += 1
         row.bench.chip.code = BUS_ERROR if step % 20 == 0 else OK
-        row.bench.step()
+        row.step()
         passed_ms = row.bench.now_ms - released_ms
         assert passed_ms <= row.setting("release_delay") * 11 // 10 + 500
     assert passed_ms >= row.setting("release_delay")
@@ -113,7 +113,7 @@ def test_time_without_a_measurement_does_not_count_for_a_release(name):
     row.bench.chip.code = OK
     row.bench.step()
     row.let_go()
-    took_ms = row.bench.run_until(lambda: not row.active(), 100000)
+    took_ms = row.run_until_gone()
     assert took_ms + 100 >= row.setting("release_delay")
 
 
@@ -121,12 +121,12 @@ def test_a_row_does_not_release_on_held_over_values(name):
     row = Row(name)
     row.trip()
     row.let_go()
-    row.bench.run(row.setting("release_delay"))
+    row.run(row.setting("release_delay"))
     row.bench.chip.code = BUS_ERROR
-    row.bench.run(300)
+    row.run(300)
     row.check_blocked()
     row.bench.chip.code = OK
-    row.bench.step()
+    row.step()
     assert not row.active()
 
 
@@ -170,8 +170,8 @@ def test_a_release_threshold_that_changes_counts_from_then_on(name):
     index = parameters.index(setting_name(name, "release"))
     parameters.change([(index, parameters.values[index] + row.side)])
     if name in LATCHING:
-        row.bench.ask(requests.CLEAR_FAULTS)
-    took_ms = row.bench.run_until(lambda: not row.active(), 100000)
+        row.bench.ask(requests.ACKNOWLEDGE_DEEP_DISCHARGE)
+    took_ms = row.run_until_gone()
     assert took_ms >= row.setting("release_delay")
 
 

@@ -220,3 +220,59 @@ def test_nothing_is_captured_before_anything_was_measured(trouble):
     bench.ask(requests.CAPTURE)
     bench.step()
     assert bench.battery.captures == 0
+
+
+# -- to the millisecond; the battery takes what time its steps take
+
+
+def started():
+    alone = trial.Trial()
+    alone.start()
+    return alone
+
+
+def test_nothing_in_half_a_minute_ends_it_and_not_a_millisecond_earlier():
+    alone = started()
+    alone.step(0, LIMIT_MS - 1)
+    assert alone.running()
+    alone.step(0, 1)
+    assert alone.result == 4
+
+
+@pytest.mark.parametrize(("current_ma", "seen"), [(SEEN_MA, 3), (-SEEN_MA, 2)])
+@pytest.mark.parametrize("before", ["started", "rested", "turned", "started again"])
+def test_a_current_is_seen_after_a_whole_second_whatever_was_before(current_ma, seen, before):
+    alone = started()
+    if before == "rested":
+        alone.step(-current_ma, SEEN_MS - 1)
+        alone.step(0, 1)
+    elif before == "turned":
+        alone.step(-current_ma, 1)
+    elif before == "started again":
+        alone.step(current_ma, SEEN_MS - 1)
+        alone.start()
+    alone.step(current_ma, 1)
+    alone.step(current_ma, SEEN_MS - 2)
+    assert alone.running()
+    alone.step(current_ma, 0)  # no time passed, and the current did not turn either
+    assert alone.running()
+    alone.step(current_ma, 1)
+    assert alone.result == seen
+
+
+def test_a_current_that_turns_has_twice_the_time_and_not_a_millisecond_more():
+    alone = started()
+    for turn in range(2 * LIMIT_MS // 500):
+        assert alone.running()
+        alone.step(1000 if turn % 2 else -1000, 500)
+    assert alone.result == 4
+
+
+def test_what_ended_stays_as_it_ended_and_what_runs_is_aborted():
+    alone = trial.Trial()
+    alone.abort()
+    assert alone.result == 0
+    alone.start()
+    assert alone.result == 1
+    alone.abort()
+    assert alone.result == 5

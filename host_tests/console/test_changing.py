@@ -66,7 +66,7 @@ def test_a_setting_takes_effect_at_once_and_says_how(board):
     assert lines[0] == "charge_current_max_ma = 40000 mA: takes effect now."
     assert board.parameters.value("charge_current_max_ma") == 40_000
     lines = board.ask("set cell_overvoltage_trip_mv 3640")
-    assert "the gates open for about a second" in lines[0]
+    assert "the gates open for some seconds" in lines[0]
     lines = board.ask("set modbus_address 7")
     assert "takes effect after the next restart" in lines[0]
     assert board.effects == [APPLIES_NOW, APPLIES_AFE, APPLIES_RESTART]
@@ -180,7 +180,7 @@ def test_a_console_that_is_not_trusted_may_not_write_without_a_code(tmp_path, bo
 
 def test_opening_the_gates_needs_no_code(locked_board):
     (line,) = locked_board.ask("gates off")
-    assert line.startswith("Asked: both gates open, until `gates auto` or a restart.")
+    assert line.startswith("Asked: both gates open, until `gates auto`.")
     assert locked_board.requests.pending == requests.GATES_OFF
 
 

@@ -57,6 +57,7 @@ def test_a_pack_is_commissioned_in_four_steps(board):
         "series_cells": 4,
         "design_capacity_mah": 100_000,
         "shunt_microohm": 500,
+        "ina228_shunt_microohm": 100,
         "current_sensor": 0,
         "power_path": 0,
     }

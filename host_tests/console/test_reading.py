@@ -161,7 +161,9 @@ def test_get_of_one_setting_explains_it(board):
     lines = board.ask("get cell_overvoltage_trip_mv")
     assert lines[0] == "cell_overvoltage_trip_mv = 3650 mV"
     assert lines[1] == "  A cell above this blocks charging"
-    assert lines[2].startswith("  Allowed: 1500 to 4500. When set: the gates open for about a sec")
+    assert lines[2].startswith(
+        "  Allowed: 1500 to 4500. When set: the gates open for some seconds"
+    )
 
 
 def test_get_of_an_unknown_name_offers_names_that_share_a_word(board):

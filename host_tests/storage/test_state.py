@@ -16,6 +16,7 @@ COMMISSIONED = {
     "commissioned_design_capacity_mah": 100_000,
     "commissioned_shunt_microohm": 500,
     "commissioned_current_sensor": 1,
+    "commissioned_ina228_shunt_microohm": 100,
     "commissioned_power_path": 2,
 }
 

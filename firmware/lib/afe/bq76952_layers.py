@@ -42,6 +42,10 @@ _TOO_SOON = "'%s' %d %s: the measuring chip would trip at %d %s, %s"
 _END = "the end of its range, and not after the software; set it to %d or %s"
 _SHUNT_END = "the most it can with this shunt, before the software; lower it, or the shunt"
 _TOO_LATE = "the least it can with this shunt; fit a larger one, or raise this"
+_LATE = (
+    "'overrun_ms' and a step take %d ms, but the measuring chip gives the processor up after "
+    "'afe_watchdog_s' %d s; lower one or raise the other"
+)
 _RAMP = (
     "'contactor_ramp_ms' and two steps take %d ms, but the measuring chip cuts the coils %d ms "
     "after the software's trip; raise 'afe_delay_margin_ms', or shorten the ramp"
@@ -62,6 +66,9 @@ def problems(parameters, values=None):
         limit = plan.chip(name) - sign * least
         if sign * (limit - plan.software(name)) < 0:
             found.append(plan.sentence(name, name, _END % (limit, "less" if sign > 0 else "more")))
+    late_ms = plan.software("overrun_ms") + plan.software("step_period_ms")
+    if late_ms >= 1000 * plan.software("afe_watchdog_s"):
+        found.append(_LATE % (late_ms, plan.software("afe_watchdog_s")))
     if plan.software("power_path") == _CONTACTOR:
         ramp_ms = plan.software("contactor_ramp_ms") + 2 * plan.software("step_period_ms")
         if ramp_ms > plan.software("afe_delay_margin_ms"):

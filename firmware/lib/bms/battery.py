@@ -10,8 +10,10 @@ from array import array
 
 from bms import events, requests
 from bms.chip_care import HOLD_MS, ChipCare, by_code
+from bms.clearing import Clearing
 from bms.deep_discharge import DeepDischarge
 from bms.fault_register import WORDS, FaultRegister
+from bms.interlock import Interlock
 from bms.journal import Journal
 from bms.limits import Limits
 from bms.measurement import (
@@ -41,7 +43,15 @@ from bms.points import (
 from bms.protection import CHARGE_MA, GATES_OFF_MA, LIMITED_MA, Protection
 from bms.publisher import Publisher
 from bms.rebounds import Rebounds
-from bms.sample import CONFIGURATION_LOST, GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, OK, Sample
+from bms.sample import (
+    CONFIGURATION_LOST,
+    GATE_CHARGE,
+    GATE_DISCHARGE,
+    GATES_BOTH,
+    OK,
+    SENSOR_LOST,
+    Sample,
+)
 from bms.slow_path import SlowPath
 from bms.soc import ChargeCounter
 from bms.table import INVALID
@@ -50,9 +60,7 @@ from bms.timekeeping import Timekeeping
 from bms.trial import Trial
 from bms.trips import TripMirror
 
-# A person's "clear" goes on for this long: the measuring chip must let go of its own latch first,
-# and a fault that was just seen is held for HOLD_MS.
-_CLEARING_MS = HOLD_MS + 3000
+_NO_LIMIT_MA = 1 << 29
 
 _PROBLEMS = (
     (LOST, "afe_lost"),
@@ -101,8 +109,9 @@ class Battery:
         self._path = path
         self._log = log
         self._configured = configured
-        self._interlock = interlock
         self._outputs = outputs
+        self._values = parameters.values
+        self._limited_ma = parameters.index("limited_current_warn_ma")
         self._register = FaultRegister(faults)
         self._names = faults.names
         self._conditions = bytearray(len(faults))  # faults whose cause others see
@@ -113,11 +122,12 @@ class Battery:
         self._journal = Journal(self._register, log)
         self._step_failed = faults.names.index("step_failed")
         self._frozen = faults.names.index("thermistor_frozen")
-        self._interlock_open = faults.names.index("interlock_open")
+        self._interlock = Interlock(interlock, faults, self._register)
+        self._clearing = Clearing(self._register, afe)
         self._not_commissioned = faults.names.index("not_commissioned")
         self._problem_faults = by_code(faults, _PROBLEMS)
         self._gates = 0  # GATE_* bits that are on
-        self._clearing_ms = 0  # how long a person's "clear" still goes on
+        self._reprogram_due = False  # as soon as the path is open
         self._age_ms = 0  # since the last good measurement, or since the start
         self._sample = Sample(
             parameters.value("series_cells") if configured else 1,
@@ -129,7 +139,7 @@ class Battery:
         self.trial = Trial()
         self.deep_discharge = DeepDischarge(parameters, faults, self._register)
         self.rebounds = Rebounds(parameters, faults, self._register)
-        self._measurement = Measurement(self._sample)
+        self._measurement = Measurement(self._sample, parameters.value("step_period_ms"))
         self._thermistors = ThermistorWatch(self._sample.temperature_dc, parameters)
         self._counter = ChargeCounter()
         self._publisher = Publisher(
@@ -167,9 +177,24 @@ class Battery:
         """Bit of the fault that came last, or bms.journal.NO_FAULT."""
         return self._journal.last_fault
 
+    @property
+    def clears(self):
+        """How often a person cleared the faults."""
+        return self._clearing.count
+
     def latch(self, name):
         """A latching fault that somebody else found before the first step."""
         self._register.restore(self._names.index(name))
+
+    def restore_empty(self, rebounds, empty):
+        """How often the pack was emptied again before, and whether it was empty at the end."""
+        self.rebounds.restore(rebounds, empty)
+        if empty:
+            self._protection.force_undervoltage()
+
+    def empty(self):
+        """Whether undervoltage blocks the discharge. Any context."""
+        return self._protection.undervoltage()
 
     def fail_check(self, check):
         """A check of bms.points.SELF_TESTS that failed before the first step, by its position."""
@@ -217,11 +242,8 @@ class Battery:
         if self.requests.pending:
             self._carry_out(self.requests.pending)
             self.requests.pending = requests.NONE
-        if self._clearing_ms:
-            # Before the causes that are still there report themselves again.
-            self._clearing_ms = max(0, self._clearing_ms - elapsed_ms)
-            if self._measurement.valid:  # else whether a cause is gone can not be known
-                self._register.clear()
+        if self._measurement.valid:  # else whether a cause is gone can not be known
+            self._clearing.step(elapsed_ms)
         self._report_conditions()
         if not self._configured:
             self._afe.all_off()  # again and again: nobody watches this chip
@@ -229,7 +251,8 @@ class Battery:
             self._prepare(elapsed_ms)
         else:
             self._measure(elapsed_ms)
-        self.deep_discharge.report()
+        if self._configured:
+            self.deep_discharge.report()
         self._register.waived[self._not_commissioned] = GATES_BOTH if self.trial.running() else 0
         blocked = self._register.step(elapsed_ms)
         allowed = self._permit(blocked)
@@ -237,6 +260,8 @@ class Battery:
             measured = self._measurement.problem == GOOD
             urgent = self._register.urgent or not self._measurement.valid
             self._path.step(allowed, urgent, self._sample, measured, elapsed_ms, self._register)
+            if self._reprogram_due and self._path.commanded == 0:
+                self._reprogram()
         state = self._state(blocked)
         if self._outputs is not None:
             self._outputs.drive(blocked, self._measurement)
@@ -249,8 +274,7 @@ class Battery:
         for fault in range(len(conditions)):
             if conditions[fault]:
                 self._register.report(fault, 0)
-        if self._interlock is not None and not self._interlock():
-            self._register.report(self._interlock_open, 0)
+        self._interlock.step()
 
     def _carry_out(self, request):
         if request == requests.CLEAR_FAULTS:
@@ -260,7 +284,9 @@ class Battery:
         elif request == requests.GATES_AUTO:
             self.restricted = False
         elif request == requests.REPROGRAM_AFE and self._configured:
-            self._reprogram()
+            self._reprogram_due = not self._chip.busy
+            if self._chip.busy:
+                self._chip.start()
         elif request == requests.ACKNOWLEDGE_DEEP_DISCHARGE:
             self.deep_discharge.acknowledge()
         elif request == requests.CAPTURE:
@@ -272,12 +298,13 @@ class Battery:
     def _clear(self):
         if not self._measurement.valid or self._chip.busy:
             return  # whether a cause is gone can not be known
-        self._afe.recover(self._sample.trips)
         if self._chip.failed_checks:
-            self._reprogram()  # the self-test says whether its cause is gone
+            self._chip.test_again()
+            self._reprogram_due = True  # the self-test says whether its cause is gone
         self._protection.release_by_person()
         self.rebounds.forgive()
-        self._clearing_ms = _CLEARING_MS
+        self._clearing.ask(self._sample.trips)
+        self._log.post(events.CLEARED, 0, 0, self._time.uptime_s)
 
     def _capture(self):
         if self._chip.busy or self._measurement.problem == STALE:
@@ -297,6 +324,8 @@ class Battery:
         self._gates = 0
 
     def _reprogram(self):
+        """Once the path had its time to open: contactors do not break every current."""
+        self._reprogram_due = False
         self._stop_measuring()
         self._chip.start()
 
@@ -318,14 +347,11 @@ class Battery:
             self._chip.restarted()
             self._protection.hold(self._register)
             return
-        if code == OK:
-            if self._clearing_ms and self._sample.trips:
-                self._afe.recover(self._sample.trips)  # again, until the chip let go
+        if code == OK or code == SENSOR_LOST:
+            self._clearing.recover(self._sample.trips)
             self._trips.mirror(self._sample.trips, self._time.uptime_s)
-            if not self._chip.guard(elapsed_ms, self._gates, self._sample.load_mv):
-                self._reprogram()
-                self._protection.hold(self._register)
-                return
+        if code == OK and not self._chip.guard(elapsed_ms, self._gates, self._sample.load_mv):
+            self._reprogram_due = True
         if measurement.step(code, elapsed_ms):
             self._take_good(elapsed_ms)
         if measurement.valid:
@@ -371,7 +397,12 @@ class Battery:
 
     def _permit(self, blocked):
         """GATE_* bits that nothing forbids."""
-        if not self._measurement.valid or self._chip.busy or self.restricted:
+        if (
+            not self._measurement.valid
+            or self._chip.busy
+            or self.restricted
+            or self._reprogram_due
+        ):
             self.trial.abort()
             return 0
         allowed = GATES_BOTH & ~blocked
@@ -389,8 +420,12 @@ class Battery:
             publisher.blank()
         self._points.show_slow(measurement.valid)
         offered = 0 if self._path.holds_limits or self.trial.running() else allowed
+        limits = self._limits
+        most_ma = self._values[self._limited_ma] if self._is_limited() else _NO_LIMIT_MA
         publisher.allowed(
-            offered, self._limits.charge_current_ma, self._limits.discharge_current_ma
+            offered,
+            min(limits.charge_current_ma, most_ma),
+            min(limits.discharge_current_ma, most_ma),
         )
         publisher.alarms(self._register.words, self._protection.warnings)
         outputs = 0 if self._outputs is None else self._outputs.on

@@ -61,6 +61,7 @@ class ChipCare:
         self._fault = self._answer_faults[BUS_ERROR]  # why programming failed last
         self.busy = False
         self.testing = False
+        self._repeated = False  # the self-test failed once and runs again
         self.board_failed = 0
         self.failed_checks = 0
         self._retry_ms = 0  # until programming is tried again
@@ -89,9 +90,9 @@ class ChipCare:
             self._register.report(self._restarting_fault, HOLD_MS)
         self.start()
 
-    def fault_of(self, code):
-        """Bit of the fault that a driver's answer stands for."""
-        return self._answer_faults[code]
+    def test_again(self):
+        """A person cleared the faults: what failed is tested again before a gate may close."""
+        self.failed_checks = 0
 
     def step(self, elapsed_ms):
         """While `busy`: one bounded piece of programming or testing. True when all is done."""
@@ -107,6 +108,7 @@ class ChipCare:
         code = self._afe.programming_step()
         if code == OK:
             self.testing = True
+            self._repeated = False
             self._afe.start_self_test()
         elif code != BUSY:
             self._fail(code)
@@ -144,9 +146,14 @@ class ChipCare:
     def _test(self, elapsed_ms):
         code = self._afe.self_test_step(elapsed_ms)
         if code == OK:
+            failed = self._afe.self_test_failed
+            if failed and not self._repeated:
+                self._repeated = True  # one glitch shall not keep a house dark
+                self._afe.start_self_test()
+                return False
             self.busy = False
             self.testing = False
-            self.failed_checks = self._afe.self_test_failed | self.board_failed
+            self.failed_checks = failed | self.board_failed
             return True
         if code != BUSY:
             self._fail(code)

@@ -18,7 +18,7 @@ STEPS = ("wiring", "pack", "current")
 # The settings that a commissioned pack is recognized by.
 IDENTITY = (
     "chemistry", "series_cells", "design_capacity_mah", "shunt_microohm", "current_sensor",
-    "power_path",
+    "ina228_shunt_microohm", "power_path",
 )  # fmt: skip
 
 

@@ -19,7 +19,8 @@ class FaultRegister:
 
     waived: GATE_* bits that a fault does not block for now, by fault (an acknowledged deep
     discharge). measured: the signal that made a fault active, INVALID where there is none.
-    urgent: whether a blocking fault allows no delay, since the last step.
+    urgent: whether a blocking fault allows no delay, since the last step. kept: faults that
+    `clear` leaves alone, because a person has to say more than that.
     """
 
     def __init__(self, faults):
@@ -30,10 +31,14 @@ class FaultRegister:
         self._held_ms = array("i", [_GONE] * len(faults))
         self._present = bytearray(len(faults))
         self.urgent = False
+        self.kept = bytearray(len(faults))
+        self._asked = bytearray(len(faults))  # to be cleared as soon as its hold time is over
         self._any = False  # whether a step has anything to look at
 
     def report(self, bit, hold_ms):
         """The cause of fault `bit` is present in this step."""
+        if not self.is_active(bit):
+            self._asked[bit] = 0  # it came after somebody asked to clear it
         self._present[bit] = 1
         self._held_ms[bit] = hold_ms
         self._any = True
@@ -78,16 +83,28 @@ class FaultRegister:
                 words[bit >> 4] &= ~(1 << (bit & 15))
                 continue
             blocks = self._table.blocks[bit] & ~self.waived[bit]
-            if blocks and self._table.urgent[bit]:
+            if blocks and blocks == self._table.blocks[bit] and self._table.urgent[bit]:
                 self.urgent = True
             blocked |= blocks
             self._any = True
         return blocked
 
     def clear(self):
-        """Forget latched faults whose cause is gone; the others stay (law 4)."""
+        """Forget latched faults whose cause is gone; the others stay (law 4). What was seen a
+        moment ago is asked for again by `clear_asked`."""
         for bit in range(len(self._present)):
-            self.clear_one(bit)
+            if not self.kept[bit]:
+                self.clear_one(bit)
+                self._asked[bit] = self.is_latched(bit)
+
+    def clear_asked(self, more):
+        """Forget what `clear` was asked for and could not forget yet. `more` False: never mind."""
+        for bit in range(len(self._asked)):
+            if self._asked[bit]:
+                if more:
+                    self.clear_one(bit)
+                else:
+                    self._asked[bit] = 0
 
     def clear_one(self, bit):
         """Forget one latched fault if its cause is gone."""

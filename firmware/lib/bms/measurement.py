@@ -43,8 +43,9 @@ _ANSWERS = ((CORRUPT, DAMAGED), (SENSOR_LOST, SENSOR_SILENT))
 class Measurement:
     """Judges each sample and derives what protections and points need from the good ones."""
 
-    def __init__(self, sample):
+    def __init__(self, sample, period_ms=100):
         self.sample = sample
+        self._period_ms = period_ms  # until the next step comes, as a rule
         self.signals = array("i", [0] * protection.SIGNALS)
         self.cell_min_index = 0
         self.cell_max_index = 0
@@ -91,7 +92,7 @@ class Measurement:
             self.expired = False
             return True
         # The hold-over ends before it is over, if the next step would be too late.
-        if self._bad_samples > HOLDOVER_SAMPLES or self.age_ms + elapsed_ms > HOLDOVER_MS:
+        if self._bad_samples > HOLDOVER_SAMPLES or self.age_ms + self._period_ms > HOLDOVER_MS:
             self._bad_samples = HOLDOVER_SAMPLES + 1
             self.valid = False
             self.expired = True

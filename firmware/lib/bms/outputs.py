@@ -14,6 +14,7 @@ ALARM = 1
 HEATER = 2
 FAN = 4
 
+_REST_STEPS = 600  # a minute at the usual ten steps a second
 _NOISE_MA = 100  # a measured current below this may be none
 _CHARGER_MV = 100  # a bus this far above the stack can only come from a charger
 
@@ -42,6 +43,8 @@ class Outputs:
         self._heater_off = parameters.index("heater_off_dc")
         self._fan_on = parameters.index("fan_on_dc")
         self._fan_off = parameters.index("fan_off_dc")
+        self._heats = False  # the heater was on in the step before
+        self._rest_steps = 0  # until it may be switched on again
         self.on = 0  # ALARM, HEATER and FAN bits
         self._drive(0)
 
@@ -52,8 +55,9 @@ class Outputs:
         coldest and warmest cell; board_dc: at the switches; power_in: see power_comes_in.
         """
         on = ALARM if blocked else 0
+        rests = self._heater_rests()
         if known:
-            if power_in and self._needs_heat(cold_dc, warm_dc):
+            if power_in and not rests and self._needs_heat(cold_dc, warm_dc):
                 on |= HEATER
             if self._needs_air(max(warm_dc, board_dc)):
                 on |= FAN
@@ -73,6 +77,14 @@ class Outputs:
             signals[BOARD_DC],
             power_comes_in(measurement.sample),
         )
+
+    def _heater_rests(self):
+        """A heater that takes more than comes in would switch itself off and on for ever."""
+        if self._heats and not self.on & HEATER:
+            self._rest_steps = _REST_STEPS
+        self._heats = bool(self.on & HEATER)
+        self._rest_steps = max(0, self._rest_steps - 1)
+        return self._rest_steps > 0
 
     def _needs_heat(self, cold_dc, warm_dc):
         values = self._values

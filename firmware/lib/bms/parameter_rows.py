@@ -5,7 +5,7 @@ Columns: register | name | unit | type | minimum | maximum | default | applies |
 - type: u16, i16, i32 (two registers, high word first), secret (u16, write only)
 - unit of a choice: the choices, separated by spaces; the value is the choice's position
 - default: one value, four by chemistry (lfp/nmc/lto/sodium), or `-`: the builder must say it
-- applies: `now`; `afe`: gates open for about a second while the measuring chip is programmed
+- applies: `now`; `afe`: gates open for some seconds while the measuring chip is programmed
   anew; `restart`: after the next restart
 Numbers stay below 2**30: larger integers are heap objects on our boards.
 Chemistry defaults: LiFePO4, NMC/NCA, LTO and sodium-ion values are the usual data-sheet windows
@@ -115,9 +115,9 @@ ROWS = b"""
 1138|gates_off_current_ma|mA|u16|100|20000|1000|now|With all gates off, more current than this is a failed switch
 1139|gates_off_current_delay_ms|ms|u16|200|10000|2000|now|for this long
 113a|gate_mismatch_ms|ms|u16|300|10000|2000|now|Gates may differ from their command for this long
-113b|thermistor_frozen_dc|0.1C|u16|10|500|50|now|A sensor that stands still while the others move by this is frozen
-113c|thermistor_frozen_s|s|u16|60|36000|600|now|but only after it stood still for this long
-113d|overrun_ms|ms|u16|300|2000|700|now|The fast path may be late by this much; a flash write takes up to 400 ms
+113b|thermistor_frozen_dc|0.1C|u16|10|500|100|now|A sensor that stands still while the others move by this is frozen
+113c|thermistor_frozen_s|s|u16|60|36000|1800|now|but only after it stood still for this long
+113d|overrun_ms|ms|u16|300|2000|1000|now|The fast path may be late by this much; a flash erase takes up to 400 ms, and a write may need two
 
 # The power path: what switches the current
 1140|power_path|common_port separate_ports contactor|u16|0|2|0|restart|Switches on a common port, separate charge and discharge ports, or contactors
@@ -125,7 +125,7 @@ ROWS = b"""
 1142|predischarge|no yes|u16|0|1|0|restart|A predischarge switch fills an inverter's capacitors before the discharge gate closes
 1143|body_diode_ma|mA|u16|100|20000|500|restart|With one direction blocked, a current this large the other way closes the blocked switch too
 1144|precharge_ohm|ohm|u16|1|2000|47|restart|Precharge or predischarge resistor
-1145|precharge_max_j|J|u16|1|10000|200|restart|Energy that the cold resistor bears
+1145|precharge_max_j|J|u16|1|10000|400|restart|Energy that the cold resistor bears
 1146|precharge_cooldown_s|s|u16|1|3600|60|restart|Time in which it gives that energy off
 1147|precharge_time_max_ms|ms|u16|100|2400|2000|restart|A precharge that takes longer has failed
 1148|precharge_ratio_permille|0.1%|u16|800|990|950|restart|Precharged: the bus has this share of the pack voltage

@@ -5,8 +5,11 @@ up is given up after three tries (lessons 13 and 14), and nothing closes into a 
 The resistor dissipates (stack - bus)^2 / ohm, so a try costs at most stack^2 / ohm for its whole
 time, which is what a shorted bus takes; into capacitors it is half of C * stack^2 and less. A try
 begins only while that worst case fits into what the resistor still bears.
-Limits: it switches nothing, its owner does (bms.predischarge, bms.contactor_path). A resistor that
-stays on because the processor hangs is switched off by the chip's host watchdog.
+A try that a person or a fault elsewhere interrupts says nothing about the bus: it does not count,
+and the heat alone bounds how often that repeats.
+Limits: it switches nothing, its owner does (bms.predischarge, bms.contactor_path). A relay that
+stays closed because the processor hangs is opened by the chip's host watchdog, which cuts the
+coils; the resistor must bear that time, too.
 Fast path only; nothing allocates after construction.
 """
 
@@ -19,6 +22,7 @@ _UNITS_MAX = 10000  # 100 V; 16 cells have 80 V at most
 _ELAPSED_MAX_MS = 10000  # far beyond the chip's host watchdog (5 s), which ends a stalled try
 _ENERGY_MAX_MJ = 1 << 29
 _CHIP_LOOKS_MS = 250  # SLUUBY2B, predischarge mode: the chip looks at the voltage so often
+_WATCHDOG_LATE_MS = 250  # the chip's host watchdog opens the gates so much later than set
 
 
 def heat_mj(difference_mv, ohm, elapsed_ms):
@@ -58,9 +62,16 @@ def problem(parameters):
 
 
 def _try_mj(parameters, stack_mv):
-    # A late step may end the try late: the resistor must bear that, too.
+    return heat_mj(stack_mv, parameters.value("precharge_ohm"), _longest_try_ms(parameters))
+
+
+def _longest_try_ms(parameters):
+    """How long the resistor may be on: a late step or a hanging processor ends a try late."""
     time_ms = parameters.value("precharge_time_max_ms") + parameters.value("overrun_ms")
-    return heat_mj(stack_mv, parameters.value("precharge_ohm"), time_ms)
+    if parameters.value("power_path") == POWER_PATH_CONTACTOR:
+        watchdog_ms = parameters.value("afe_watchdog_s") * 1000 + _WATCHDOG_LATE_MS
+        time_ms = max(time_ms, watchdog_ms)
+    return time_ms
 
 
 class Precharge:
@@ -74,14 +85,14 @@ class Precharge:
         self._ratio_permille = parameters.value("precharge_ratio_permille")
         self._end_ma = parameters.value("precharge_end_ma")
         self._time_max_ms = parameters.value("precharge_time_max_ms")
-        self._try_ms = self._time_max_ms + parameters.value("overrun_ms")
+        self._try_ms = _longest_try_ms(parameters)
         self._period_ms = parameters.value("step_period_ms")
         self._stack_mv = 0  # when the try began
         self.energy_mj = 0  # in the resistor
         self._cooled = 0  # part of 1 mJ that is already given off, in 1 / cooldown_s
         self._pause_ms = 0  # until a try may follow a failed one
         self._on_ms = 0  # how long the resistor has been on in this try
-        self.tries = 0  # begun since the last one that worked
+        self.tries = 0  # failed since the last one that worked
         self.running = False  # the resistor is on
         self.failed = False  # all tries failed, and nobody cleared the fault yet
         self._to_report = False  # it failed after the register was last at hand
@@ -114,7 +125,6 @@ class Precharge:
 
     def begin(self, stack_mv):
         """The resistor is switched on now."""
-        self.tries += 1
         self.running = True
         self._on_ms = 0
         self._stack_mv = stack_mv
@@ -141,17 +151,17 @@ class Precharge:
         return self._on_ms + self._period_ms + reserve_ms > self._time_max_ms
 
     def stop(self):
-        """The resistor was switched off before it was done, if it was on; the try counts."""
-        if self.running:
-            self.running = False
-            if self.tries >= TRIES:
-                self.failed = True
-                self._to_report = True  # by the next step
+        """The resistor is off before it was done, if it was on; that is no failed try."""
+        self.running = False
 
     def fail(self):
         """The bus did not fill up: the resistor was switched off and gets its cool-down time."""
+        self.running = False
         self._pause_ms = self._cooldown_s * 1000
-        self.stop()
+        self.tries += 1
+        if self.tries >= TRIES:
+            self.failed = True
+            self._to_report = True  # by the next step
 
     def succeed(self):
         """The bus is full and the resistor off, or bridged."""

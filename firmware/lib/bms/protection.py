@@ -150,7 +150,7 @@ class Protection:
                     self.pending |= self._blocks[row]
                 self._progress(row, asks, values[self._delay[row]], elapsed_ms)
             elif measured:
-                asks = (values[self._release[row]] - signal) * side > 0
+                asks = (self._release_at(row) - signal) * side > 0
                 if asks and self._needs_charge[row] and not self._person:
                     asks = signals[CHARGE_MA] > values[self._charge_ma]
                 self._progress(row, asks, values[self._release_delay[row]], elapsed_ms)
@@ -177,6 +177,12 @@ class Protection:
                 return True
         return False
 
+    def force_undervoltage(self):
+        """The pack was empty when the processor stopped: rest alone does not make it well."""
+        for row in range(len(self._active)):
+            if self._needs_charge[row]:
+                self._forced[row] = 1
+
     def release_by_person(self):
         """A person lets an empty pack discharge again as soon as its voltage allows it."""
         self._person = True
@@ -187,6 +193,16 @@ class Protection:
             if self._needs_charge[row] and self._active[row]:
                 return True
         return False
+
+    def _release_at(self, row):
+        """The row's release threshold; when tight, as far before the warning as it is before the
+        trip, or nearer: the gates must not chatter."""
+        values = self._values
+        release = values[self._release[row]]
+        if not self.tight:
+            return release
+        tight = values[self._warn[row]] - values[self._trip[row]] + release
+        return min(release, tight) if self._side[row] > 0 else max(release, tight)
 
     def _begin(self):
         self.pending = 0

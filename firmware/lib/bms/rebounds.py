@@ -36,12 +36,14 @@ class Rebounds:
         elif self._emptied and net_mah - self._mah >= self._recharge_mah():
             self._emptied = False
             self.count = 0
+            self._register.clear_one(self._fault)
         self._empty = empty
 
-    def restore(self, count):
-        """What was counted before the processor stopped."""
+    def restore(self, count, empty):
+        """What was counted before the processor stopped, and whether the pack was empty then."""
         self.count = count
-        self._emptied = count > 0
+        self._emptied = empty or count > 0
+        self._empty = empty
 
     def forgive(self):
         """A person took over: count anew."""

@@ -54,9 +54,7 @@ def gates(console, arguments):
     """Command `gates`."""
     wanted = arguments[0].lower()
     if wanted == "off":  # opening is always allowed: it can only make things safer
-        yield _posted(
-            console, requests.GATES_OFF, "both gates open, until `gates auto` or a restart"
-        )
+        yield _posted(console, requests.GATES_OFF, "both gates open, until `gates auto`")
     elif wanted == "auto":
         console.check_access()
         yield _posted(console, requests.GATES_AUTO, "the gates close again if nothing forbids it")

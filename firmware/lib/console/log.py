@@ -120,6 +120,10 @@ def _path(_, code, value):
     return "power path " + _named(PATH_STATES, code).replace("_", " ")
 
 
+def _last_fault(console, code, value):
+    return "the last fault before this start was " + _fault_name(console, code)
+
+
 def _lost(_, code, value):
     return "%d events came too fast and are lost" % value
 
@@ -127,4 +131,5 @@ def _lost(_, code, value):
 # In the order of bms.events.KINDS.
 _SAID = (
     _boot, _fault, _fault_over, _gates, _state, _afe_trip, _cleared, _request, _path, _lost,
+    _last_fault,
 )  # fmt: skip

@@ -17,7 +17,7 @@ from console.text import amount
 
 EFFECTS = {
     APPLIES_NOW: "takes effect now",
-    APPLIES_AFE: "the gates open for about a second while the measuring chip is programmed anew",
+    APPLIES_AFE: "the gates open for some seconds while the measuring chip is programmed anew",
     APPLIES_RESTART: "takes effect after the next restart",
 }
 

@@ -11,11 +11,11 @@ import asyncio
 from array import array
 
 from bms.commissioning import IDENTITY
-from bms.events import RESET_CAUSES
+from bms.events import LAST_FAULT, RESET_CAUSES
 from bms.fault_register import WORDS
 from bms.table import INVALID
 from storage.event_log import EventLog, EventLogError
-from storage.retained import Retained
+from storage.retained import NO_FAULT, Retained
 from storage.state import SavedState, StateError
 
 COUNTERS = ("boots", "watchdog_resets", "events_logged")
@@ -43,6 +43,7 @@ class Recorder:
         self._retained = Retained(retained)
         self._events = events
         self._words = array("i", [0] * WORDS)
+        self._leaving = False
         self._latched = array("i", [0] * WORDS)  # the fast path's own
 
     def begin(self, cause):
@@ -73,6 +74,7 @@ class Recorder:
 
     def expect_reset(self):
         """The firmware resets the processor by itself: that is no failure."""
+        self._leaving = True
         self._retained.expect_reset()
 
     def restore(self, battery):
@@ -87,13 +89,17 @@ class Recorder:
         battery.deep_discharge.restore(
             get("lowest_cell_mv", INVALID), bool(get("deep_discharge_acknowledged", 0))
         )
-        battery.rebounds.restore(get("undervoltage_rebounds", 0))
+        battery.restore_empty(get("undervoltage_rebounds", 0), bool(get("empty", 0)))
+        if self._retained.last_fault != NO_FAULT:
+            self._events.post(LAST_FAULT, self._retained.last_fault, 0, 0)
         if self._retained.boot_loop:
             battery.latch("boot_loop")
 
     def keep(self, battery):
         """Put what must survive a reset into the retained memory. Fast path; allocates nothing."""
         battery.keep_due = False
+        if self._leaving:
+            return  # nothing may be stored after `expect_reset`
         battery.latched_into(self._latched)
         self._retained.store(self._latched, battery.restricted, battery.last_fault)
 
@@ -144,6 +150,7 @@ class Recorder:
         stands = {name: self._words[word] for word, name in enumerate(_LATCHED)}
         stands["restricted"] = int(battery.restricted)
         stands["lowest_cell_mv"] = battery.deep_discharge.lowest_mv
-        stands["deep_discharge_acknowledged"] = int(battery.deep_discharge.acknowledged)
+        stands["deep_discharge_acknowledged"] = int(battery.deep_discharge.keeps())
+        stands["empty"] = int(battery.empty())
         stands["undervoltage_rebounds"] = battery.rebounds.count
         return stands

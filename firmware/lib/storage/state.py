@@ -8,11 +8,13 @@
     lowest_cell_mv                  lowest resting cell voltage, if it was a deep discharge
     deep_discharge_acknowledged     1: a person allowed the limited charge current
     undervoltage_rebounds           rounds since the last recharge
+    empty                           1: undervoltage blocked the discharge
     commissioned_chemistry          what the pack was when it was commissioned: the parameters
     commissioned_series_cells       of the same names
     commissioned_design_capacity_mah
     commissioned_shunt_microohm
     commissioned_current_sensor
+    commissioned_ina228_shunt_microohm
     commissioned_power_path
 
 Goals: `load` never raises; a value that is already saved is not written again.
@@ -27,8 +29,10 @@ from storage.slots import Slots, whole
 NAMES = (
     "latched_0", "latched_1", "latched_2", "latched_3",
     "restricted", "lowest_cell_mv", "deep_discharge_acknowledged", "undervoltage_rebounds",
+    "empty",
     "commissioned_chemistry", "commissioned_series_cells", "commissioned_design_capacity_mah",
-    "commissioned_shunt_microohm", "commissioned_current_sensor", "commissioned_power_path",
+    "commissioned_shunt_microohm", "commissioned_current_sensor",
+    "commissioned_ina228_shunt_microohm", "commissioned_power_path",
 )  # fmt: skip
 
 

@@ -1,0 +1,400 @@
+"""Judges what a boot left behind: gates, log, limits and recovery against the expectations.
+
+Gates and currents are the simulation's truth; names, limits and the log are what the firmware
+says. Once an episode did not recover, nothing after it in the same boot is judged.
+"""
+
+from dataclasses import dataclass, field
+
+from host_tests.campaign.record import FAULT, FAULTS, NAMES, Record
+from host_tests.campaign.rows import CONTACTORS, NEVER, rows_of
+from host_tests.campaign.truth import LIMITS, crossing, spans
+
+LATCHING = {name for bit, name in enumerate(NAMES) if FAULTS.latching[bit]}
+_UNDERVOLTAGES = {"cell_undervoltage", "pack_undervoltage"}  # charge current or a person
+_LIMIT = {"c": "charge_current_limit_ma", "d": "discharge_current_limit_ma"}
+_WAY = {"c": 1, "d": -1}
+_FLOWS_MA = 1000
+_RELEASE_MA = 400  # less than undervoltage_release_ma, 500
+_REPORT_MS = 100  # a point is as old as the last step
+_RAMP_MS = 2000 + 100  # contactors: contactor_ramp_ms and the armature's time
+_MOVE_MS = 100
+_CHANGES_MAX = 24  # of the gates in an episode: two faults that come, retry and go
+_TIMES_MAX = 4  # that one fault may begin in an episode
+_FLOOR_MV = 1500 - 5  # cell_floor_mv
+_FLOOR_S = 12  # of rest are asked for: 10 s, and a status before and after
+_REST_MA = 400  # less than what counts as rest, 500
+
+
+@dataclass
+class Violation:
+    """kind: a word to count by."""
+
+    kind: str
+    faults: tuple
+    t_s: float
+    text: str
+
+
+@dataclass
+class Verdict:
+    """times_ms: measured times to off by (fault, cause, direction), with their deadline."""
+
+    judged: int = 0
+    pairs: int = 0
+    skipped: int = 0
+    noticed: int = 0
+    violations: list = field(default_factory=list)
+    times_ms: list = field(default_factory=list)
+
+
+def judge(boot, run):
+    """The verdict on all episodes of a boot."""
+    verdict = Verdict()
+    record = Record(boot.pack, run)
+    rows = rows_of(boot.pack)
+    start_s = 0.0
+    for episode in boot.episodes:
+        if run.end.get("reason") != "duration" and run.end.get("t_s", 0) < episode.end_s:
+            verdict.violations.append(
+                Violation(
+                    "ended", episode.faults, run.end.get("t_s", 0),
+                    "the run ended: %s %s %s"
+                    % (run.end.get("reason"), run.end.get("text"), run.output[-300:]),
+                )
+            )  # fmt: skip
+            break
+        judged = _Judgement(boot, episode, record, rows, start_s, verdict)
+        judged.judge()
+        verdict.judged += 1
+        verdict.pairs += len(episode.faults) > 1
+        start_s = episode.end_s
+        if not judged.recovered:
+            break
+    verdict.skipped = len(boot.episodes) - verdict.judged
+    return verdict
+
+
+class _Judgement:
+    """One episode. recovered: the next one can be judged."""
+
+    def __init__(self, boot, episode, record, rows, start_s, verdict):
+        self._boot = boot
+        self._episode = episode
+        self._record = record
+        self._rows = [rows[name] for name in episode.faults]
+        self._start_s = start_s
+        self._verdict = verdict
+        self._first_s = min(episode.inject_s)
+        self._logged = record.logged(int(self._first_s), episode.end_s + 1)
+        self._shown = set()
+        for status in record.between(self._first_s, episode.end_s):
+            self._shown.update(status["points"].get("faults") or ())
+        self._blind = any(row.blinds for row in self._rows)
+        self._said = set()
+        self.recovered = True
+
+    def judge(self):
+        """Collect times and violations in the verdict."""
+        opened = False
+        for row, inject_s in zip(self._rows, self._episode.inject_s, strict=True):
+            opened |= self._judge_row(row, inject_s)
+        self._judge_unmasking(opened)
+        self._judge_truth()
+        self._judge_consistency()
+        self._judge_chatter()
+        self._judge_names()
+        self._judge_harmless()
+        self._judge_recovery()
+        self._verdict.noticed += opened
+
+    def _violation(self, kind, t_s, text):
+        if (kind, text) in self._said:
+            return  # the first time says it
+        self._said.add((kind, text))
+        self._verdict.violations.append(Violation(kind, self._episode.faults, t_s, text))
+
+    # What must open
+
+    def _judge_row(self, row, inject_s):
+        opened = False
+        for cause, gates, since_s, law_ms, names in self._causes(row, inject_s):
+            within_ms = law_ms + self._contactors_ms(gates, cause)
+            due_s = since_s + within_ms / 1000
+            end_s = min(self._episode.mend_s, since_s + row.lasts_s)
+            if due_s >= end_s:
+                continue  # it was over before it had to be noticed
+            opened = True
+            for gate in gates:
+                self._judge_gate(row, cause, gate, since_s, within_ms, end_s)
+            if not self._blind or row.blinds:
+                self._judge_name(row, names, due_s)
+            if row.blinds:
+                self._judge_blind(due_s, end_s)
+        return opened
+
+    def _causes(self, row, inject_s):
+        """(cause, directions, second from which it is there, ms, names) of all that must open."""
+        if row.opens:
+            others = [other for other in self._rows if other is not row and other.blinds]
+            names = row.names
+            for other in others:  # who blinds first is named
+                names += other.names + other.also
+            at_s = 0.0 if self._episode.from_start else inject_s
+            if row.needs and not self._record.is_on(row.needs, at_s - 0.001):
+                return
+            yield "injection", row.opens, at_s, row.within_ms, names
+        for name in row.signals:
+            limit = LIMITS[name]
+            if any(other.name in limit.blind_to for other in self._rows):
+                continue
+            start_s = max(inject_s, 0.0)
+            for first, last in spans(limit, self._record.between(start_s, self._episode.mend_s)):
+                since_s = first["t_s"]
+                if since_s - start_s <= 1.0:
+                    since_s = start_s  # it was there from the injection on
+                if last["t_s"] - since_s >= limit.within_ms / 1000:
+                    yield name, limit.gates, since_s, limit.within_ms, (name,)
+
+    def _contactors_ms(self, gates, cause):
+        if self._boot.pack != CONTACTORS:
+            return 0
+        return _MOVE_MS if gates == "cd" and cause == "injection" else _RAMP_MS
+
+    def _judge_gate(self, row, cause, gate, since_s, within_ms, end_s):
+        record = self._record
+        taken_ms = record.off_after_ms(gate, since_s)
+        bridged = self._bridging(since_s, self._episode.mend_s)
+        due_s = since_s + within_ms / 1000
+        if taken_ms is not None and taken_ms <= within_ms:
+            self._verdict.times_ms.append((row.name, cause, gate, round(taken_ms, 1), within_ms))
+        elif not any(due_s - 1 <= t_s <= due_s + 1.2 for t_s in bridged):
+            self._violation(
+                "late", due_s, "%s: %s gate off after %s ms, due after %d ms (%s)"
+                % (row.name, gate, taken_ms and int(taken_ms), within_ms, cause),
+            )  # fmt: skip
+            return
+        if row.retries_s:
+            end_s = min(end_s, since_s + row.retries_s)
+        for status in record.between(due_s + _REPORT_MS / 1000, end_s - 0.001):
+            self._judge_held(row, gate, status)
+
+    def _judge_held(self, row, gate, status):
+        """One status of a time in which a direction must be off."""
+        truth, points = status["truth"], status["points"]
+        t_s = status["t_s"]
+        way_ma = truth["current_ma"] * _WAY[gate]
+        if self._is_held_on(gate, status):
+            self._violation("closed", t_s, "%s: %s gate on while blocked" % (row.name, gate))
+        if way_ma > _FLOWS_MA and not self._welded(gate):
+            self._violation("flows", t_s, "%s: current the blocked way" % row.name)
+        if points[_LIMIT[gate]] != 0:
+            self._violation("limit", t_s, "%s: %s is not 0" % (row.name, _LIMIT[gate]))
+
+    def _is_held_on(self, gate, status):
+        """Whether a gate was on when the points were made, and not to spare its body diode."""
+        on = self._record.is_on(gate, status["t_s"] - 0.001)
+        return on and not _is_bridging(status["points"])
+
+    def _bridging(self, start_s, end_s):
+        return [
+            status["t_s"]
+            for status in self._record.between(start_s, end_s)
+            if _is_bridging(status["points"])
+        ]
+
+    def _welded(self, gate):
+        names = self._episode.faults
+        return ("charge_gate_welded" if gate == "c" else "discharge_gate_welded") in names or any(
+            name.startswith("contactor_") or name == "precharge_relay_welded" for name in names
+        )
+
+    def _judge_name(self, row, names, due_s):
+        if not self._logged & set(names):
+            self._violation("not logged", due_s, "%s: none of %s in the log" % (row.name, names))
+        statuses = self._record.between(due_s + _REPORT_MS / 1000, self._episode.mend_s)
+        if statuses and not any(set(names) & set(s["points"]["faults"]) for s in statuses):
+            self._violation("not shown", due_s, "%s: none of %s shown" % (row.name, names))
+
+    def _judge_blind(self, due_s, end_s):
+        for status in self._record.between(due_s + _REPORT_MS / 1000, end_s - 0.001):
+            points = status["points"]
+            for name in ("pack_voltage_mv", "current_ma", "soc_bp", "cell_max_mv"):
+                if points[name] is not None:
+                    self._violation("stale shown", status["t_s"], "%s is not blank" % name)
+
+    def _judge_unmasking(self, opened):
+        for row in self._rows:
+            if row.unmasks and opened and not (self._logged & set(row.unmasks)):
+                others = [other for other in self._rows if other is not row]
+                if any(other.opens or other.signals for other in others):
+                    self._violation(
+                        "not logged", self._episode.mend_s,
+                        "%s: opened, but none of %s" % (row.name, row.unmasks),
+                    )  # fmt: skip
+
+    # What must never be
+
+    def _judge_truth(self):
+        """From truth alone: nothing stays beyond its trip for longer than it may."""
+        statuses = self._record.between(self._start_s, self._episode.end_s)
+        for limit in LIMITS.values():
+            if any(row.name in limit.blind_to for row in self._rows):
+                continue
+            for first, last in spans(limit, statuses):
+                allowed_ms = limit.within_ms + self._contactors_ms(limit.gates, limit.name)
+                if last["t_s"] - first["t_s"] <= allowed_ms / 1000:
+                    continue
+                for status in self._record.between(
+                    first["t_s"] + allowed_ms / 1000 + 0.1, last["t_s"]
+                ):
+                    self._judge_beyond(limit, status)
+
+    def _judge_beyond(self, limit, status):
+        for gate in limit.gates:
+            if self._is_held_on(gate, status):
+                if limit.name.startswith("overcurrent") and not self._flows_long(limit, status):
+                    continue
+                self._violation(
+                    "danger", status["t_s"], "%s by the truth, %s gate on" % (limit.name, gate)
+                )
+
+    def _flows_long(self, limit, status):
+        start_s = status["t_s"] - limit.within_ms / 1000 - 1
+        statuses = self._record.between(start_s, status["t_s"])
+        since_s = crossing(limit, statuses)
+        return since_s is not None and since_s <= start_s + 1
+
+    def _judge_consistency(self):
+        """What the firmware shows about itself fits together, at every moment."""
+        for status in self._record.between(self._start_s, self._episode.end_s):
+            points = status["points"]
+            if not points:
+                continue
+            names = points["faults"]
+            for gate, letter in (("c", 1), ("d", 2)):
+                blocked = [name for name in names if FAULTS.blocks[NAMES.index(name)] & letter]
+                if blocked and points[_LIMIT[gate]]:
+                    self._violation(
+                        "limit", status["t_s"], "%s with %s" % (_LIMIT[gate], ", ".join(blocked))
+                    )
+
+    def _judge_chatter(self):
+        changes = self._record.changes_between(self._first_s, self._episode.end_s)
+        if changes > _CHANGES_MAX:
+            self._violation("chatters", self._first_s, "more than %d changes" % _CHANGES_MAX)
+        events = self._record.events_between(self._first_s, self._episode.end_s)
+        faults = [event[4] for event in events if event[3] == FAULT]
+        for bit in sorted(set(faults)):
+            if faults.count(bit) > _TIMES_MAX:
+                text = "fault %s began more than %d times" % (NAMES[bit], _TIMES_MAX)
+                self._violation("chatters", self._first_s, text)
+
+    def _judge_names(self):
+        expected = set()
+        for row in self._rows:
+            expected.update(row.names, row.also, row.signals, row.unmasks)
+            if len(self._rows) > 1:
+                expected.update(row.with_others)
+        for name in sorted((self._logged | self._shown) - expected):
+            self._violation("unexpected", self._first_s, "fault %s" % name)
+
+    def _judge_harmless(self):
+        """Faults that open nothing by themselves: no gate moves."""
+        if any(row.opens or row.signals or row.also for row in self._rows):
+            return
+        for change in self._record.changes:
+            if self._first_s * 1e6 <= change[0] <= self._episode.clear_s * 1e6:
+                self._violation("opened", change[0] / 1e6, "a gate moved: %s" % (change[1:],))
+                return
+
+    # How it ends
+
+    def _judge_recovery(self):
+        episode = self._episode
+        if any(row.ends == NEVER for row in self._rows):
+            self.recovered = False
+            self._judge_never()
+            return
+        sticky = self._sticky()
+        before = self._record.between(episode.clear_s - 1.001, episode.clear_s - 0.001)
+        if before and sticky:
+            self._judge_latched(sticky, before[-1])
+        elif before:
+            self._judge_well(before[-1], "not recovered", "by itself")
+        last = self._record.between(episode.end_s - 1.001, episode.end_s)[-1]
+        self.recovered = self._judge_well(last, "not recovered", "after `clear`")
+
+    def _sticky(self):
+        """Faults of this episode that stand until charge current or a person ends them."""
+        sticky = (self._logged | self._shown) & LATCHING
+        episode = self._episode
+        statuses = self._record.between(episode.mend_s, episode.clear_s)
+        empty = (self._logged | self._shown) & _UNDERVOLTAGES
+        if not empty or any(s["truth"]["current_ma"] > _RELEASE_MA for s in statuses):
+            return sticky
+        if episode.early_clear_s:
+            return sticky  # a person already said that voltage alone may end it
+        return sticky | empty
+
+    def _judge_latched(self, sticky, status):
+        if self._early_clear_may_have_worked():
+            return
+        for name in sorted(sticky - set(status["points"]["faults"])):
+            self._violation("not latched", status["t_s"], "%s is gone without `clear`" % name)
+
+    def _early_clear_may_have_worked(self):
+        """`clear` before the cause of one fault of a pair is gone may clear the other's."""
+        return self._episode.early_clear_s and len(self._rows) > 1
+
+    def _judge_well(self, status, kind, how):
+        points = status["points"]
+        wrong = []
+        if points["faults"]:
+            wrong.append("faults %s" % ", ".join(points["faults"]))
+        if any(_sticks(name) for name in points["faults"]) and how == "by itself":
+            return True
+        for gate in "cd":
+            if not self._record.is_on(gate, status["t_s"]):
+                wrong.append("%s gate off" % gate)
+            if not points[_LIMIT[gate]]:
+                wrong.append("%s is %s" % (_LIMIT[gate], points[_LIMIT[gate]]))
+        if wrong:
+            self._violation(kind, status["t_s"], "%s: %s" % (how, "; ".join(wrong)))
+        return not wrong
+
+    def _judge_never(self):
+        last = self._record.between(self._episode.end_s - 1.001, self._episode.end_s)[-1]
+        if not self._reached_the_end():
+            return
+        row = next(row for row in self._rows if row.ends == NEVER)
+        if row.stands and not set(row.stands) & set(last["points"]["faults"]):
+            self._violation("not latched", last["t_s"], "none of %s stands" % (row.stands,))
+        for gate in "cd":
+            if self._record.is_on(gate, last["t_s"]):
+                self._violation("closed", last["t_s"], "%s gate on for ever blocked" % gate)
+
+    def _reached_the_end(self):
+        """Whether what never ends came about: a cell rested below the floor in everybody's view,
+        or the fuse is blown."""
+        statuses = self._record.between(min(self._episode.inject_s), self._episode.mend_s)
+        if any(status["truth"]["fuse_blown"] for status in statuses):
+            return True
+        resting_s = 0
+        for status in statuses:
+            truth = status["truth"]
+            dead = (
+                min(truth["cell_voltage_mv"]) < _FLOOR_MV and abs(truth["current_ma"]) < _REST_MA
+            )
+            resting_s = resting_s + 1 if dead else 0
+            if resting_s > _FLOOR_S:
+                return not self._blind
+        return False
+
+
+def _is_bridging(points):
+    return points.get("path_state") == 7  # PATH_BRIDGING of bms.points
+
+
+def _sticks(name):
+    return name in LATCHING or name in _UNDERVOLTAGES

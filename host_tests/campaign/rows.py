@@ -1,0 +1,314 @@
+"""What must happen for each of the simulator's faults: the campaign's table of expectations.
+
+Reasoned from the faults table (what blocks which direction, what latches), the default parameters
+(delays, release delays) and law 2 of the design (delay + two periods + the chip's scan), never
+from what the firmware was seen to do. Times in ms count from the moment at which the cause is
+there: the injection, or for what follows a measured quantity, the moment at which the truth
+crosses the trip (host_tests/campaign/truth.py).
+"""
+
+from dataclasses import dataclass
+
+PERIOD_MS = 100  # default of step_period_ms
+SCAN_MS = 63  # SLUUBY2B: a scan of all slots with three thermistors
+FULL_SCAN_MS = 3 * SCAN_MS  # stack and temperatures take turns
+LAW_MS = 2 * PERIOD_MS + SCAN_MS
+HOLDOVER_MS = 500  # law 3
+BLIND_MS = HOLDOVER_MS + 2 * PERIOD_MS + SCAN_MS
+CHIP_REACTION_MS = 250  # SLUUBY2B: reactions off the fast path come up to 250 ms later
+HOLD_S = 5  # faults of chip and link stay this long after their last sign
+PROGRAM_S = 8  # programming and self-test of the measuring chip take about 6 s here
+
+# How it ends once its cause is gone.
+SELF = "by itself"
+PERSON = "after `clear`"
+CHARGE = "by charge current or `clear`"
+NEVER = "never"
+
+FETS, PREDISCHARGE, CONTACTORS = "fets", "fets_predischarge", "contactors"
+ALL = (FETS, PREDISCHARGE, CONTACTORS)
+WITH_FETS = (FETS, PREDISCHARGE)
+
+# Where in a boot an episode may stand.
+ANYWHERE = "anywhere"
+ONCE = "once"  # what the firmware counts over ten minutes
+LATE = "late"  # after all others
+LAST = "last"  # nothing can be judged afterwards
+
+
+@dataclass(frozen=True)
+class Row:
+    """opens: "c", "d", "cd" or "": directions that the injection alone must open within_ms.
+    signals: rows of the truth whose crossing this fault brings about; they have their own times.
+    names: faults of which at least one must be logged and shown, if anything had to open.
+    also: other faults that the same cause may raise.
+    with_others: what it may raise, too, beside another fault.
+    unmasks: faults of which one must be named once something else opened the path.
+    hold_s: how long it must stand until the slowest of this is over.
+    recovers_s: after its cause is gone (and, for PERSON, after `clear` as well).
+    blinds: no measurement is valid meanwhile: nothing is shown, other causes need no name.
+    """
+
+    name: str
+    opens: str = ""
+    within_ms: int = 0
+    signals: tuple = ()
+    names: tuple = ()
+    also: tuple = ()
+    with_others: tuple = ()
+    unmasks: tuple = ()
+    ends: str = SELF
+    stands: tuple = ()  # for NEVER: faults of which one stands at the end
+    recovers_s: float = 8
+    hold_s: float = 3
+    blinds: bool = False
+    packs: tuple = ALL
+    place: str = ANYWHERE
+    retries_s: float = 0  # closes again for a look after so long, though its cause stands
+    lasts_s: float = 1e9  # the cause is over by itself after so long
+    needs: str = ""  # direction that must be on for the cause to do anything
+    pairs: bool = True
+    from_start: bool = False  # also worth a boot that begins with it
+
+
+_CELL_TRIPS = ("cell_overvoltage", "cell_undervoltage")  # the chip sees the same cells
+_CHIP_GONE = ("afe_watchdog", "afe_trip_unseen", "afe_restarted", "afe_lost")
+_TEMPERATURES = (
+    "overtemperature_charge", "overtemperature_discharge",
+    "undertemperature_charge", "undertemperature_discharge",
+)  # fmt: skip
+_WRONG_CELLS = (*_CELL_TRIPS, "self_test_failed", "stack_mismatch")
+
+ROWS = (
+    # Cells and pack. Release: 5 s beyond the release threshold, the chip's own recovery 5 s.
+    Row(
+        "cell_overvoltage", signals=("cell_overvoltage",), names=("cell_overvoltage",),
+        also=("cell_imbalance",), recovers_s=13, from_start=True,
+    ),
+    Row(
+        "cell_undervoltage", signals=("cell_undervoltage",), names=("cell_undervoltage",),
+        also=("undervoltage_rebounds", "cell_imbalance", "deep_discharge"), ends=CHARGE,
+        recovers_s=13, from_start=True,
+    ),
+    Row(
+        "deep_discharge", signals=("cell_undervoltage", "deep_discharge"),
+        names=("deep_discharge",),
+        also=("cell_undervoltage", "undervoltage_rebounds", "cell_imbalance"), ends=PERSON,
+        recovers_s=14, hold_s=7, from_start=True,
+    ),
+    Row(
+        "cell_dead", signals=("cell_undervoltage", "deep_discharge"),
+        names=("cell_below_floor",),
+        also=("cell_undervoltage", "undervoltage_rebounds", "deep_discharge", "cell_imbalance"),
+        ends=NEVER, stands=("cell_below_floor",), recovers_s=14, hold_s=18, place=LAST,
+    ),
+    Row(
+        "cell_imbalance", signals=("cell_imbalance",), names=("cell_imbalance",),
+        also=(*_CELL_TRIPS, "undervoltage_rebounds"), recovers_s=24, hold_s=12,
+    ),
+    Row(
+        "pack_overcharged", signals=("pack_overvoltage",), names=("pack_overvoltage",),
+        also=("cell_overvoltage",), recovers_s=13, hold_s=4,
+    ),
+    Row(
+        "pack_emptied", signals=("pack_undervoltage",), names=("pack_undervoltage",),
+        also=("cell_undervoltage", "undervoltage_rebounds"), ends=CHARGE, recovers_s=13, hold_s=5,
+    ),
+    # Currents: 30 s below the release, then the gate is tried again.
+    Row(
+        "overcurrent_charge", signals=("overcurrent_charge",), names=("overcurrent_charge",),
+        also=("cell_overvoltage", "pack_overvoltage", "limited_current"),
+        recovers_s=36, hold_s=5, retries_s=29,
+    ),
+    Row(
+        "overcurrent_discharge", signals=("overcurrent_discharge",),
+        names=("overcurrent_discharge",),
+        also=("cell_undervoltage", "pack_undervoltage", "limited_current"),
+        recovers_s=36, hold_s=5, retries_s=29,
+    ),
+    Row(
+        "short_circuit", opens="cd", within_ms=CHIP_REACTION_MS + LAW_MS,
+        names=("short_circuit",), also=("fast_overcurrent_discharge",), ends=PERSON,
+        recovers_s=14, needs="d", packs=WITH_FETS,
+    ),
+    Row(  # no chip that sees the current: the fuse is what ends it
+        "short_circuit", opens="cd", within_ms=3000,
+        names=("contactor_stuck_open", "fast_overcurrent_discharge", "fuse_expected"),
+        also=("cell_undervoltage", "pack_undervoltage", "measurement_implausible",
+              "deep_discharge", "precharge_failed", "stack_mismatch"),
+        ends=NEVER, needs="d", packs=(CONTACTORS,), place=LAST,
+    ),
+    # Temperatures: reached within 17 s, gone within 10 s, released 10 s later.
+    Row(
+        "overtemperature", signals=("overtemperature_charge", "overtemperature_discharge"),
+        names=("overtemperature_charge",), also=("overtemperature_discharge", "thermistor_frozen"),
+        recovers_s=26, hold_s=20,
+    ),
+    Row(
+        "undertemperature", signals=("undertemperature_charge", "undertemperature_discharge"),
+        names=("undertemperature_charge",),
+        also=("undertemperature_discharge", "thermistor_frozen"), recovers_s=30, hold_s=21,
+    ),
+    Row(  # the chip sits beside the switches and is as hot; they cool with 60 s
+        "fet_hot", signals=("fet_overtemperature",),
+        names=("fet_overtemperature", "afe_overtemperature"),
+        also=("afe_overtemperature", "fet_overtemperature"), recovers_s=80, hold_s=16,
+    ),
+    Row(  # without a sensor at the switches the chip's own temperature stands in for theirs
+        "afe_hot", opens="cd", within_ms=2000 + 2 * PERIOD_MS + FULL_SCAN_MS,
+        names=("afe_overtemperature", "fet_overtemperature"),
+        also=("afe_overtemperature", "fet_overtemperature"), recovers_s=18, hold_s=3.5,
+    ),
+    # The measuring chip and the link to it.
+    Row(
+        "afe_silent", opens="cd", within_ms=BLIND_MS, names=("afe_lost",), also=_CHIP_GONE,
+        blinds=True, recovers_s=HOLD_S + PROGRAM_S, from_start=True,
+    ),
+    Row(
+        "afe_stuck", opens="cd", within_ms=BLIND_MS, names=("afe_lost",), also=_CHIP_GONE,
+        blinds=True, recovers_s=HOLD_S + PROGRAM_S, from_start=True,
+    ),
+    Row(
+        "afe_corrupt", opens="cd", within_ms=BLIND_MS, names=("afe_corrupt", "afe_lost"),
+        also=_CHIP_GONE, blinds=True, recovers_s=HOLD_S + PROGRAM_S, packs=(FETS,),
+        from_start=True,
+    ),
+    Row(
+        "afe_crc_noise", with_others=("afe_corrupt",), packs=(FETS,), hold_s=6, from_start=True,
+    ),
+    Row(
+        "afe_frozen", opens="cd", within_ms=BLIND_MS, names=("measurement_stale",),
+        # Registers that were never filled say 0 kelvin, until the sensors had their turn.
+        also=("self_test_failed", "thermistor_open"), blinds=True,
+        recovers_s=HOLD_S + PROGRAM_S, from_start=True,
+    ),
+    Row(
+        "afe_reset", opens="cd", within_ms=LAW_MS, names=("afe_restarted",),
+        also=("afe_restarting",), blinds=True, recovers_s=HOLD_S + PROGRAM_S, hold_s=0.5,
+        lasts_s=2, place=ONCE,
+    ),
+    Row(
+        "afe_brownouts", opens="cd", within_ms=LAW_MS, names=("afe_restarting",),
+        also=(*_CHIP_GONE, "afe_configuration", "self_test_failed"), blinds=True, ends=PERSON,
+        recovers_s=HOLD_S + PROGRAM_S, hold_s=12, place=LATE, from_start=True,
+    ),
+    Row(  # asked for at programming only, so it shows when something else restarts the chip
+        "afe_wrong_device", also=("afe_wrong_device",), recovers_s=HOLD_S + PROGRAM_S,
+        from_start=True,
+    ),
+    Row("afe_protections_off"),
+    # Sense wires and sensors. The chip trips on what it sees, too.
+    Row(
+        "open_wire", opens="cd", within_ms=2000 + BLIND_MS, names=("cell_wire_open",),
+        also=(*_WRONG_CELLS, "measurement_implausible"), blinds=True, ends=CHARGE,
+        recovers_s=14, hold_s=4, from_start=True,
+    ),
+    Row(
+        "lead_missing", opens="cd", within_ms=2000 + BLIND_MS, names=("cell_wire_open",),
+        also=(*_WRONG_CELLS, "measurement_implausible"), blinds=True, ends=CHARGE,
+        recovers_s=14, hold_s=4, from_start=True,
+    ),
+    Row(
+        "leads_swapped", opens="cd", within_ms=BLIND_MS,
+        names=("measurement_implausible", "cell_wire_open"),
+        also=(*_WRONG_CELLS, "cell_wire_open", "measurement_implausible"), blinds=True,
+        ends=CHARGE, recovers_s=14, from_start=True,
+    ),
+    Row(
+        "leads_reversed", opens="cd", within_ms=BLIND_MS, names=("measurement_implausible",),
+        also=_WRONG_CELLS, blinds=True, ends=CHARGE, recovers_s=14, from_start=True,
+    ),
+    Row(  # found at commissioning; in a running pack it makes every other judgement of currents
+        # meaningless, so it is broken alone: discharging looks like charging
+        "shunt_reversed", also=("overcurrent_charge",), recovers_s=40, pairs=False,
+    ),
+    Row(
+        "thermistor_open", opens="cd", within_ms=BLIND_MS + FULL_SCAN_MS,
+        names=("thermistor_open",), also=(*_TEMPERATURES, "self_test_failed"), blinds=True,
+        recovers_s=20, from_start=True,
+    ),
+    Row(
+        "thermistor_short", opens="cd", within_ms=BLIND_MS + FULL_SCAN_MS,
+        names=("thermistor_short",), also=(*_TEMPERATURES, "self_test_failed"), blinds=True,
+        recovers_s=20, from_start=True,
+    ),
+    Row(  # a chip that restarts has 0 kelvin in the register that stands still
+        "thermistor_frozen", also=("thermistor_frozen",),
+        with_others=("thermistor_open", "self_test_failed", *_TEMPERATURES), recovers_s=16,
+        hold_s=10,
+    ),
+    Row(
+        "stack_mismatch", opens="cd", within_ms=1000 + 2 * PERIOD_MS + FULL_SCAN_MS,
+        names=("stack_mismatch",), also=("pack_undervoltage", "self_test_failed"),
+        recovers_s=10, from_start=True,
+    ),
+    Row("weak_cell", also=(*_CELL_TRIPS, "cell_imbalance"), hold_s=8),
+    # Switches that can not open: nothing shows while nothing asks them to.
+    Row("charge_gate_welded", also=("gates_off_current",), ends=PERSON, packs=WITH_FETS),
+    Row(  # with a short circuit behind it, nothing but a fuse would end that
+        "discharge_gate_welded", also=("gates_off_current",),
+        with_others=(
+            "cell_undervoltage", "pack_undervoltage", "overcurrent_discharge",
+            "fast_overcurrent_discharge",
+        ),
+        ends=PERSON, recovers_s=40, packs=WITH_FETS,
+    ),
+    Row(
+        "contactor_positive_welded", unmasks=("contactor_positive_welded",), ends=PERSON,
+        also=("contactor_positive_welded",), recovers_s=10, packs=(CONTACTORS,), from_start=True,
+    ),
+    Row(
+        "contactor_negative_welded", unmasks=("contactor_negative_welded",), ends=PERSON,
+        also=("contactor_negative_welded",), recovers_s=10, packs=(CONTACTORS,), from_start=True,
+    ),
+    Row(  # open while the main contactors are closed, so its contact shows it at once
+        "precharge_relay_welded", opens="cd", within_ms=200 + LAW_MS,
+        names=("precharge_relay_welded",), ends=PERSON, recovers_s=10, packs=(CONTACTORS,),
+        from_start=True,
+    ),
+    Row(
+        "contactor_stuck_open", opens="cd", within_ms=200 + LAW_MS,
+        names=("contactor_stuck_open",), also=("precharge_failed",), ends=PERSON, recovers_s=10,
+        packs=(CONTACTORS,), from_start=True,
+    ),
+    Row(
+        "contactor_aux_stuck", unmasks=("contactor_positive_welded",), ends=PERSON,
+        also=("contactor_positive_welded",), recovers_s=10, packs=(CONTACTORS,), from_start=True,
+    ),
+    Row(
+        "precharge_resistor_open", also=("precharge_failed",), ends=PERSON, recovers_s=70,
+        packs=(PREDISCHARGE, CONTACTORS), from_start=True,
+    ),
+    Row(
+        "bus_shorted", also=("precharge_failed", "overcurrent_discharge"),
+        with_others=("fast_overcurrent_discharge",), ends=PERSON, recovers_s=70,
+        packs=(PREDISCHARGE, CONTACTORS), from_start=True,
+    ),
+    Row(
+        "interlock_broken", opens="cd", within_ms=LAW_MS, names=("interlock_open",), ends=PERSON,
+        recovers_s=10, packs=(CONTACTORS,), from_start=True,
+    ),
+    Row(
+        "current_sensor_silent", opens="cd", within_ms=BLIND_MS, names=("current_sensor_lost",),
+        blinds=True, recovers_s=HOLD_S + 4, packs=(CONTACTORS,), from_start=True,
+    ),
+    Row(
+        "current_sensor_frozen", opens="cd", within_ms=BLIND_MS, names=("current_sensor_lost",),
+        blinds=True, recovers_s=HOLD_S + 4, packs=(CONTACTORS,), from_start=True,
+    ),
+    # Links: the policy is "warn", so nothing opens.
+    Row("can_bus_off", also=("inverter_lost",), hold_s=8, recovers_s=6),
+    Row("can_no_peer", also=("inverter_lost",), hold_s=8, recovers_s=6),
+    Row("inverter_silent", also=("inverter_lost",), hold_s=8, recovers_s=6),
+    # The processor's flash; hangs and resets are in restarts.py.
+    Row("flash_stall", hold_s=8),
+    Row("flash_failing", also=("event_log_failed",), hold_s=8, recovers_s=6),
+)  # fmt: skip
+
+PROCESSOR = ("firmware_hang", "watchdog_dead", "step_slow")
+"""Faults of the simulator that need boots of their own: see restarts.py."""
+
+
+def rows_of(pack):
+    """The rows that say something about a pack, by name."""
+    return {row.name: row for row in ROWS if pack in row.packs}

@@ -1,0 +1,108 @@
+"""What a run found: on the screen, and as the tables of docs/mutation.md.
+
+Survivors are explained by hand in survivors.toml, by module, function and changed text, so that an
+explanation outlives moved lines and falls away with the code that it speaks of.
+"""
+
+import tomllib
+from pathlib import Path
+
+from host_tests.mutation.selection import MODULES
+
+_HERE = Path(__file__).resolve().parent
+EXPLANATIONS = _HERE / "survivors.toml"
+PAGE = _HERE.parents[1] / "docs" / "mutation.md"
+_BEGIN = "<!-- generated: %s -->"
+_END = "<!-- end: %s -->"
+_KILLED = ("killed", "timeout")
+GOAL_PERCENT = 95
+
+
+def show(kept, write):
+    """Print the table and what nobody explained; write the page's tables. The exit code."""
+    explained = explanations()
+    unexplained, broken = [], []
+    for module in MODULES:
+        for result in kept.get(module, {}).get("mutants", ()):
+            if result["outcome"] == "broken":
+                broken.append(result)
+            elif result["outcome"] == "survived" and key(result) not in explained:
+                unexplained.append(result)
+    print("\n".join(_table(kept)))
+    for title, results in (("Unexplained survivors", unexplained), ("Broken runs", broken)):
+        if results:
+            print(f"\n{title}:")
+            for result in results:
+                print(
+                    f"\n{result['module']}.py:{result['line']} {result['function']}, "
+                    f"{result['tests']} tests\n  - {result['was']}\n  + {result['now']}"
+                )
+    if write:
+        page = PAGE.read_text(encoding="utf-8")
+        page = _with_part(page, "score", _table(kept))
+        page = _with_part(page, "survivors", _survivors(kept, explained))
+        PAGE.write_text(page, encoding="utf-8")
+    _, mutants, killed = _sums(kept)[-1]
+    enough = mutants > 0 and 100 * killed >= GOAL_PERCENT * mutants
+    return 0 if enough and not unexplained and not broken else 1
+
+
+def explanations():
+    """{key: sentence} of every survivor that a person looked at."""
+    rows = tomllib.loads(EXPLANATIONS.read_text(encoding="utf-8")).get("survivor", ())
+    return {key(row): row["why"] for row in rows}
+
+
+def key(row):
+    """What tells one mutant from another."""
+    return (row["module"], row["function"], row["was"], row["now"], row.get("nth", 1))
+
+
+def _sums(kept):
+    rows = []
+    for module in MODULES:
+        results = kept.get(module, {}).get("mutants", ())
+        killed = sum(result["outcome"] in _KILLED for result in results)
+        rows.append((module, len(results), killed))
+    rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows)))
+    return rows
+
+
+def _table(kept):
+    lines = [
+        "| Module of `firmware/lib/bms` | Mutants | Killed | Survivors | Score | Run |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    for module, mutants, killed in _sums(kept):
+        score = f"{100 * killed / mutants:.1f} %" if mutants else "not run"
+        when = kept.get(module, {}).get("when", "")
+        survivors = mutants - killed
+        lines.append(f"| {module} | {mutants} | {killed} | {survivors} | {score} | {when} |")
+    return lines
+
+
+def _survivors(kept, explained):
+    lines = []
+    for module in MODULES:
+        results = [
+            result
+            for result in kept.get(module, {}).get("mutants", ())
+            if result["outcome"] == "survived"
+        ]
+        if results:
+            lines += [f"### {module}", ""]
+        for result in results:
+            why = explained.get(key(result), "**Not explained yet.**")
+            place = f"`{result['function'] or 'module level'}`"
+            lines += [
+                f"{place}: {why}", "",
+                "```diff", f"- {result['was']}", f"+ {result['now']}", "```", "",
+            ]  # fmt: skip
+    return lines[:-1] if lines else ["None."]
+
+
+def _with_part(page, name, lines):
+    begin, end = _BEGIN % name, _END % name
+    head, rest = page.split(begin)
+    _, tail = rest.split(end)
+    return "\n".join([head + begin, "", *lines, "", end + tail])

@@ -1,0 +1,37 @@
+"""Which code is mutated, and which tests may notice.
+
+A mutant meets only tests that execute its line, the module's own files first, then the others,
+short ones first.
+"""
+
+MODULES = {
+    "protection": (
+        "test_protection",
+        "test_release",
+        "test_undervoltage",
+        "test_latches",
+        "test_small_parts",
+    ),
+    "fault_register": ("test_faults", "test_latches", "test_small_parts"),
+    "limits": ("test_limits",),
+    "switch": ("test_switch", "test_switch_times"),
+    "gate_lines": ("test_switch", "test_contactor_path", "test_switch_times", "test_contacts"),
+    "contactor_path": ("test_contactor_path", "test_contacts"),
+    "contacts": ("test_contactor_path", "test_contacts"),
+    "precharge": ("test_precharge", "test_contactor_path", "test_switch", "test_small_parts"),
+    "predischarge": ("test_switch", "test_precharge"),
+    "deep_discharge": ("test_deep_discharge", "test_resting_cells"),
+    "rebounds": ("test_undervoltage", "test_small_parts"),
+    "chip_care": ("test_chip_care", "test_latches", "test_small_parts"),
+    "trips": ("test_trips", "test_small_parts"),
+    "trial": ("test_trial", "test_small_parts"),
+    "measurement": ("test_measurement", "test_plausibility", "test_small_parts"),
+    "timekeeping": ("test_time", "test_events", "test_small_parts"),
+}
+
+# Files of host_tests/bms that are of no use here: they trace lines, as the search for tests does,
+# run another interpreter that would not see the mutant, or need too long for every mutant.
+LEFT_OUT = ("test_tearing", "test_soc")
+SLOW = ("test_laws", "test_any_battery", "test_path_exploration")
+
+FIRST_S = 10  # traced test time of a mutant in the first round; survivors meet all their tests
