@@ -6,7 +6,14 @@ import pytest
 
 from afe.bq76952 import Bq76952
 from bms.parameters import Parameters
-from bms.sample import BUS_ERROR, BUSY, OK, VERIFY_FAILED, WRONG_DEVICE
+from bms.sample import (
+    BUS_ERROR,
+    BUSY,
+    CONFIGURATION_LOST,
+    OK,
+    VERIFY_FAILED,
+    WRONG_DEVICE,
+)
 from host_tests.afe.items import ITEMS
 from host_tests.afe.recording_bus import DATA_MEMORY, RecordingBus
 
@@ -277,7 +284,7 @@ def test_a_chip_that_restarts_before_the_end_fails():
             if code == 0x0022:
                 self.registers[0x12] |= 0x08
 
-    assert program(make(bus=Restarting())[1])[0] == VERIFY_FAILED
+    assert program(make(bus=Restarting())[1])[0] == CONFIGURATION_LOST
 
 
 def test_a_gate_that_stays_on_keeps_programming_from_ending_well():

@@ -7,7 +7,9 @@ states are finite; heat is "none" or "as much as the resistor bears", which is t
 
 from array import array
 from collections import deque
+from itertools import product
 from operator import itemgetter
+from types import SimpleNamespace
 
 from bms.faults import Faults
 from bms.sample import GATES_BOTH, Sample
@@ -17,6 +19,30 @@ from host_tests.bms.path_parts import STACK_MV, Chip, Contactors
 PERIOD_MS = 250
 LONG_MS = 1000
 RATIO_PERMILLE = 950
+TIME_MAX_MS = 1000
+SETTLE_MS = 250
+MISMATCH_MS = 500
+EMPTY = 0
+LOW = STACK_MV * 93 // 100  # as of a closed path, but not precharged
+FULL = STACK_MV
+
+STEP, OPEN_LINES, CLEAR = range(3)
+
+PRECHARGING = {
+    "precharge_time_max_ms": TIME_MAX_MS,
+    "precharge_cooldown_s": 1,
+    "precharge_max_j": 400,
+    "gate_mismatch_ms": MISMATCH_MS,
+}
+# Where times end to matter
+LIMITS = {
+    "_on_ms": TIME_MAX_MS + 1,
+    "_phase_ms": TIME_MAX_MS + 1,
+    "_still_ms": SETTLE_MS + 1,
+    "_low_ms": SETTLE_MS + 1,
+    "_open_ms": 1000,
+    "_differs_ms": MISMATCH_MS + 1,
+}
 
 
 class Violation(AssertionError):
@@ -107,7 +133,7 @@ CONSTANT = {
     "_fault", "_mismatch_max_ms", "_mismatch", "_common_port", "_start_ma", "_ohm", "_max_j",
     "_cooldown_s", "_ratio_permille", "_end_ma", "_time_max_ms", "_try_ms", "_period_ms",
     "_stack_mv", "_cooled", "_stuck_open", "_auxiliary", "_poles", "_settle_ms", "_bleed_ms",
-    "_fuse_expected", "_two_poles", "_wrong_way_ma", "_low_max_ms", "_ramp_ms", "_fuse_ms",
+    "_fuse_expected", "_two_poles", "_wrong_way_ma", "_ramp_ms", "_fuse_ms",
     "_open_ma", "_break_max_ma", "_acknowledged", "_taken", "code", "commands", "alike",
 }  # fmt: skip
 
@@ -177,3 +203,38 @@ def canonical(precharge):
         precharge._pause_ms = 1000 * precharge._cooldown_s
     if not precharge.running:
         precharge._on_ms = 0
+
+
+def given(**changes):
+    """Inputs of a step, by name; what is not measured has no variants."""
+    names = ("allowed", "urgent", "measured", "gates", "bus_mv", "current_ma", "elapsed_ms")
+    unmeasured = {"gates": changes["gates"][:1], "bus_mv": [FULL], "current_ma": [0]}
+    rows = []
+    for measured in (True, False):
+        values = {**changes, "measured": [measured], **({} if measured else unmeasured)}
+        for row in product(*(values[name] for name in names), values.get("aux", [None])):
+            rows.append(SimpleNamespace(what=STEP, **dict(zip((*names, "aux"), row, strict=True))))
+    rows += [
+        SimpleNamespace(what=what, allowed=0, urgent=False, measured=False, elapsed_ms=0, aux=None)
+        for what in (OPEN_LINES, CLEAR)
+    ]
+    return rows
+
+
+def act(world, row):
+    """One step of the world with these inputs."""
+    if row.what == OPEN_LINES:
+        world.path.open_lines()
+        return
+    if row.what == CLEAR:
+        world.register.active = 0
+        return
+    sample = world.sample
+    sample.gates = row.gates
+    sample.bus_mv = row.bus_mv
+    sample.current_ma = row.current_ma
+    levels = world.contactors.levels
+    for contactor in range(3):
+        flipped = row.aux == contactor
+        world.contactors.forced[contactor] = 1 - levels[contactor] if flipped else None
+    world.path.step(row.allowed, row.urgent, sample, row.measured, row.elapsed_ms, world.register)

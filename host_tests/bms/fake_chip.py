@@ -12,7 +12,15 @@ also stays in `broken_rule`, because the battery catches what is raised in its s
 Runs on CPython and MicroPython; nothing allocates after construction.
 """
 
-from bms.sample import BUSY, GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, OK, TRIP_SHORT_CIRCUIT
+from bms.sample import (
+    BUSY,
+    GATE_CHARGE,
+    GATE_DISCHARGE,
+    GATES_BOTH,
+    OK,
+    SENSOR_LOST,
+    TRIP_SHORT_CIRCUIT,
+)
 
 
 class FakeChip:
@@ -64,6 +72,7 @@ class FakeChip:
         self.commands = 0  # times it was told
         self.samples = 0
         self.programmings = 0  # times programming was started
+        self.self_tests = 0  # times the self-test was started
         self.recovered_trips = -1  # what it was last asked to recover from
         self.programmed = False
         self.tested = False
@@ -140,6 +149,7 @@ class FakeChip:
         """Begin."""
         self._fail()
         self._must(self.programmed, "what is not programmed is not tested")
+        self.self_tests += 1
         self._tests_left = self.self_test_steps
 
     def self_test_step(self, elapsed_ms):
@@ -168,11 +178,12 @@ class FakeChip:
         return self.detect_code
 
     def sample_into(self, sample):
-        """What the chip measures now; unless `code` is OK, `sample` keeps what it had."""
+        """What the chip measures now; unless `code` is OK, `sample` keeps what it had. With
+        SENSOR_LOST it is all new but for current and bus, which are another chip's."""
         self._fail()
         self._must(self.tested, "a chip that is not programmed and tested measures nothing")
         self.samples += 1
-        if self.code != OK:
+        if self.code != OK and self.code != SENSOR_LOST:
             return self.code
         total = 0
         for index in range(len(sample.cell_mv)):
@@ -181,19 +192,21 @@ class FakeChip:
         for index in range(len(sample.temperature_dc)):
             sample.temperature_dc[index] = self.temperature_dc[index]
         sample.stack_mv = total + self.stack_error_mv
-        sample.current_ma = self.current_ma
+        if self.code == OK:
+            sample.current_ma = self.current_ma
         sample.board_temperature_dc = self.board_temperature_dc
         sample.chip_temperature_dc = self.chip_temperature_dc
         bus_mv = self.bus_mv
         if bus_mv is None:
             bus_mv = sample.stack_mv if self.gates() else 0
-        sample.bus_mv = bus_mv
+        if self.code == OK:
+            sample.bus_mv = bus_mv
         sample.load_mv = sample.stack_mv if self.detecting and not self.load else 0
         sample.gates = self.gates()
         sample.trips = self.trips | self.latched_trips
         if self.scanning:
             sample.scans = (sample.scans + 1) & 0x3FFFFFFF
-        return OK
+        return self.code
 
     def command_gates(self, gates):
         """Let `gates` on, everything else off."""

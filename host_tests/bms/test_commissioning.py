@@ -17,6 +17,7 @@ OTHERS = {
     "design_capacity_mah": 100_000,
     "shunt_microohm": 250,
     "current_sensor": 1,
+    "ina228_shunt_microohm": 50,
     "power_path": 2,
 }
 
@@ -111,6 +112,7 @@ def test_the_record_holds_what_the_pack_was_taken_for(procedure):
         "design_capacity_mah": 280_000,
         "shunt_microohm": 500,
         "current_sensor": 0,
+        "ina228_shunt_microohm": 100,
         "power_path": 0,
     }
 

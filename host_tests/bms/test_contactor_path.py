@@ -268,6 +268,29 @@ def test_an_interrupted_precharge_opens_and_is_no_failed_try(who):
     bench.run_until(PATH_ON, 2000)
 
 
+def test_a_precharge_that_worked_forgets_failed_ones_though_a_fault_opens_it_at_once():
+    bench = filling(precharge_cooldown_s=1)
+    for _ in range(2):
+        while bench.contactors.levels[PRECHARGE]:
+            bench.step()
+        while not bench.contactors.levels[PRECHARGE]:
+            bench.step()
+    bench.sample.bus_mv = STACK_MV
+    while not bench.contactors.levels[POSITIVE]:
+        bench.step()
+    bench.urgent = True
+    bench.step()
+    assert is_off(bench)
+    bench.urgent = False
+    bench.sample.bus_mv = 0
+    while not bench.contactors.levels[PRECHARGE]:
+        bench.step()
+    while bench.contactors.levels[PRECHARGE]:
+        bench.step()
+    bench.step()
+    assert bench.faults() == set()
+
+
 def test_heat_bounds_precharges_that_are_interrupted_again_and_again():
     """Field lesson 14. 57.5 W on an empty bus, 400 J that leave in 60 s."""
     bench = path_bench()
@@ -764,7 +787,7 @@ def test_a_contactor_that_falls_open_is_a_fault():
 
 @pytest.mark.parametrize("current_ma", [0, -LOW_MA, LOW_MA])
 def test_a_low_bus_behind_a_closed_contactor_is_a_fault_after_a_while(current_ma):
-    """1 s, or the contactor's time to move: the stack's voltage is up to 189 ms old."""
+    """The stack's voltage is up to 189 ms old, so 1 s."""
     bench = on()
     bench.sample.bus_mv = STACK_MV * 9 // 10 - 1
     bench.sample.current_ma = current_ma

@@ -358,3 +358,69 @@ def test_the_resistor_gets_no_heat_while_the_fuse_is_waited_for():
     bench.clear()
     bench.run(1000)
     assert bench.path.state == PATH_PRECHARGING
+
+
+def test_after_open_lines_nothing_is_on_even_if_the_next_step_is_blind():
+    bench = on()
+    bench.path.open_lines()
+    bench.measured = False
+    bench.step()
+    assert bench.path.commanded == bench.chip.lines() == 0
+    assert bench.path.state == PATH_OFF
+
+
+LOOK_MS = 30000  # between two looks at a bus that a charger may hold (bms.contactor_path)
+PAUSE_MS = 600000  # after current the blocked way
+
+
+def test_a_bus_that_was_above_the_pack_is_looked_at_again_after_half_a_minute():
+    bench = filling()
+    bench.sample.bus_mv = 2 * STACK_MV
+    bench.step()
+    assert levels(bench) == [0, 0, 0]
+    bench.sample.bus_mv = 0
+    bench.step(LOOK_MS - 1)
+    assert bench.path.commanded == 0
+    bench.step(1)
+    assert bench.path.commanded == GATES_BOTH
+
+
+def opened_just_now():
+    """Only charging is allowed, and a load took current all the same until it opened."""
+    bench = on(contactor_ramp_ms=500)
+    bench.allowed = GATE_CHARGE
+    bench.sample.current_ma = -2000
+    while bench.contactors.levels[POSITIVE]:
+        bench.step()
+    bench.sample.current_ma = 0
+    return bench
+
+
+def test_a_load_that_took_what_was_not_allowed_is_waited_for_ten_minutes():
+    bench = opened_just_now()
+    bench.sample.bus_mv = 0
+    bench.step(PAUSE_MS - 1)
+    assert bench.path.commanded == 0
+    bench.step(1)
+    assert bench.path.commanded == GATES_BOTH
+
+
+def test_a_charger_that_holds_the_bus_after_half_a_minute_ends_the_wait():
+    bench = opened_just_now()
+    bench.sample.bus_mv = STACK_MV + 1
+    bench.step(LOOK_MS - 1)
+    assert bench.path.commanded == 0
+    bench.step(1)
+    assert bench.path.commanded == GATES_BOTH
+
+
+def test_current_the_blocked_way_has_its_time_to_fall_to_the_millisecond():
+    bench = on(contactor_ramp_ms=500)
+    bench.run(1000)
+    bench.allowed = GATE_CHARGE
+    bench.sample.current_ma = -2000
+    bench.step()
+    bench.step(499)
+    assert levels(bench) == [1, 0, 0]
+    bench.step(1)
+    assert levels(bench) == [0, 0, 0]

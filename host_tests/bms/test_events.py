@@ -2,6 +2,7 @@
 
 from array import array
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +30,7 @@ def take(ring):
 
 def test_kinds_are_numbered_in_the_order_of_their_names():
     named = ("BOOT", "FAULT", "FAULT_OVER", "GATES", "STATE", "AFE_TRIP", "CLEARED", "REQUEST",
-             "PATH", "LOST")  # fmt: skip
+             "PATH", "LOST", "LAST_FAULT")  # fmt: skip
     names = tuple(name.lower() for name in named)
     assert names == events.KINDS
     for number, name in enumerate(named):
@@ -172,3 +173,18 @@ def test_a_storm_without_a_reader_loses_the_last_events_not_the_first():
     assert bench.log.waiting() == ROOM
     assert bench.log.lost > 0
     assert bench.events()[0] == ("fault", "afe_lost", INVALID)
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_clear_is_logged_when_it_was_carried_out(seen):
+    """While nothing is measured, nothing is cleared."""
+    bench = Bench().start()
+    if not seen:
+        bench.chip.code = BUS_ERROR
+        bench.run(1000)
+    bench.events()
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.step()
+    kinds = [event[0] for event in bench.events()]
+    assert kinds.count("cleared") == bench.battery.clears == (1 if seen else 0)
+    assert kinds.count("request") == 1

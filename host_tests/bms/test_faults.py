@@ -118,13 +118,25 @@ def test_a_fault_that_is_waived_whole_is_not_urgent(register):
 
 
 def test_a_waived_direction_is_not_blocked_and_the_other_is(register):
+    """The rest is like a fault of direction: urgent only while all it blocks is blocked."""
     register.waived[LOST] = GATE_CHARGE
     register.report(LOST, 0)
     assert register.step(100) == GATE_DISCHARGE
-    assert register.urgent
+    assert not register.urgent
     register.waived[LOST] = 0
     register.report(LOST, 0)
     assert register.step(100) == GATES_BOTH
+    assert register.urgent
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_waived_fault_does_not_make_another_less_urgent(register, first):
+    waived, whole = (NAMES.index("afe_failed"), LOST) if first else (LOST, SHORT)
+    register.waived[waived] = GATE_DISCHARGE
+    register.report(waived, 0)
+    register.report(whole, 0)
+    assert register.step(100) == GATES_BOTH
+    assert register.urgent
 
 
 def test_a_restored_fault_is_latched_and_can_be_cleared(register):
@@ -218,6 +230,79 @@ def test_clear_leaves_what_is_held_or_present(register):
     assert active(register) == [LOST, SHORT]
 
 
+def test_a_fault_that_is_held_is_cleared_as_soon_as_it_may(register):
+    register.report(SHORT, 1000)
+    register.step(100)
+    register.clear()
+    for _ in range(10):
+        register.clear_asked(True)
+        assert register.step(100) == GATES_BOTH
+    register.clear_asked(True)
+    assert register.step(100) == 0
+
+
+def test_what_was_not_asked_for_is_not_cleared(register):
+    register.report(SHORT, 0)
+    register.step(100)
+    for _ in range(100):
+        register.clear_asked(True)
+        assert register.step(100) == GATES_BOTH
+
+
+def test_what_was_asked_for_is_forgotten_when_the_time_is_over(register):
+    register.report(SHORT, 1000)
+    register.step(100)
+    register.clear()
+    register.clear_asked(False)
+    for _ in range(100):
+        register.clear_asked(True)
+        assert register.step(100) == GATES_BOTH
+
+
+@pytest.mark.parametrize("hold_ms", [0, 1000])
+def test_a_fault_that_comes_again_after_it_was_cleared_was_not_asked_for(register, hold_ms):
+    register.report(SHORT, 100)
+    register.step(100)
+    register.clear()
+    register.step(100)
+    register.clear_asked(True)
+    assert register.step(100) == 0
+    register.report(SHORT, hold_ms)
+    for _ in range(100):
+        assert register.step(100) == GATES_BOTH
+        register.clear_asked(True)
+
+
+def test_a_cause_that_goes_on_when_it_is_asked_for_is_not_cleared_later(register):
+    for _ in range(2):
+        register.report(SHORT, 0)
+        register.step(100)
+    register.clear()
+    for _ in range(3):
+        register.report(SHORT, 0)
+        assert register.step(100) == GATES_BOTH
+        register.clear_asked(True)
+    for _ in range(100):
+        assert register.step(100) == GATES_BOTH
+        register.clear_asked(True)
+
+
+@pytest.mark.parametrize("hold_ms", [0, 500])
+def test_a_fault_that_is_kept_is_not_cleared_with_the_others(register, hold_ms):
+    register.kept[SHORT] = 1
+    register.report(SHORT, hold_ms)
+    register.report(NAMES.index("afe_failed"), hold_ms)
+    register.step(100)
+    register.clear()
+    for _ in range(20):
+        register.clear_asked(True)
+        register.step(100)
+    assert active(register) == [SHORT]
+    register.clear_one(SHORT)
+    register.step(100)
+    assert active(register) == []
+
+
 def test_a_latched_fault_that_was_cleared_can_come_back(register):
     for _ in range(3):
         register.report(SHORT, 0)
@@ -227,11 +312,12 @@ def test_a_latched_fault_that_was_cleared_can_come_back(register):
         assert register.step(100) == 0
 
 
+KEPT = (NAMES.index("deep_discharge"), NAMES.index("afe_failed"))
 STEPS = st.lists(
     st.tuples(
         st.sampled_from([20, 100, 1000]),
         st.dictionaries(st.integers(0, len(NAMES) - 1), st.sampled_from([0, 500, 5000])),
-        st.booleans(),
+        st.sampled_from(["nothing", "clear", "go on", "never mind"]),
     ),
     max_size=30,
 )
@@ -240,13 +326,22 @@ STEPS = st.lists(
 @given(STEPS)
 def test_any_history_of_reports_gives_what_the_rules_say(steps):
     register = FaultRegister(FAULTS)
+    for bit in KEPT:
+        register.kept[bit] = 1
     left_ms = {}  # of every active fault: how long it stays without a report
-    for elapsed_ms, reports, clears in steps:
-        if clears:
+    asked = set()
+    for elapsed_ms, reports, does in steps:
+        if does == "clear":
             register.clear()
-            left_ms = {
-                bit: left for bit, left in left_ms.items() if left > 0 or not FAULTS.latching[bit]
-            }
+            asked = {bit for bit in left_ms if FAULTS.latching[bit] and bit not in KEPT}
+        elif does == "go on":
+            register.clear_asked(True)
+        elif does == "never mind":
+            register.clear_asked(False)
+            asked = set()
+        if does in ("clear", "go on"):
+            left_ms = {bit: left for bit, left in left_ms.items() if left or bit not in asked}
+            asked &= set(left_ms)
         for bit, hold_ms in reports.items():
             register.report(bit, hold_ms)
         blocked = register.step(elapsed_ms)

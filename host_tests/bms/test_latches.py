@@ -37,7 +37,10 @@ def restored(words, restricted=False):
     return bench
 
 
-@pytest.mark.parametrize("name", LATCHING)
+KEPT = ("deep_discharge", "cell_below_floor")  # what a "clear" is not enough for
+
+
+@pytest.mark.parametrize("name", [each for each in LATCHING if each not in KEPT])
 def test_a_latched_fault_outlives_a_restart_until_a_person_clears_it(name):
     bench = restored(words_of(name))
     assert latched(bench) == words_of(name)
@@ -50,6 +53,23 @@ def test_a_latched_fault_outlives_a_restart_until_a_person_clears_it(name):
     assert bench.faults() == set()
     assert bench.chip.gates() == GATES_BOTH
     assert latched(bench) == words_of()
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_no_clear_ends_a_deep_discharge_and_nothing_a_cell_below_the_floor(name):
+    bench = restored(words_of(name))
+    for request_code in (requests.CLEAR_FAULTS, requests.REPROGRAM_AFE, requests.CLEAR_FAULTS):
+        bench.run(20000)
+        bench.ask(request_code)
+        bench.run(20000)
+        assert bench.faults() == {name}
+        assert bench.chip.lines() == 0
+    bench.ask(requests.ACKNOWLEDGE_DEEP_DISCHARGE)
+    bench.run(20000)
+    ends = name == "deep_discharge"
+    assert bench.faults() == (set() if ends else {name})
+    assert latched(bench) == (words_of() if ends else words_of(name))
+    assert bench.chip.gates() == (GATES_BOTH if ends else 0)
 
 
 def test_no_gate_closes_for_a_moment_while_latched_faults_are_restored():
@@ -175,9 +195,12 @@ def test_a_condition_that_is_no_fault_is_refused():
         Bench().battery.condition("bad_weather", True)
 
 
-def test_a_broken_interlock_opens_at_once_and_latches():
+def test_a_broken_interlock_opens_with_the_second_look_and_latches():
     bench = Bench(interlock=True).start()
     bench.interlock = 0
+    bench.step()
+    assert bench.faults() == set()
+    assert bench.chip.gates() == GATES_BOTH
     bench.step()
     assert bench.faults() == {"interlock_open"}
     assert bench.chip.lines() == bench.chip.gates() == 0
@@ -202,10 +225,20 @@ def test_a_board_without_interlock_does_not_ask_for_one():
     bench.start()
 
 
+def test_an_interlock_that_flickers_is_a_glitch_on_the_wire():
+    bench = Bench(interlock=True).start()
+    for _ in range(100):
+        bench.interlock = 1 - bench.interlock
+        bench.step()
+        assert bench.faults() == set()
+        assert bench.chip.gates() == GATES_BOTH
+
+
 @pytest.mark.parametrize("configured", [True, False])
 def test_an_interlock_that_is_open_at_the_start_is_shown_at_once(configured):
     bench = Bench(configured=configured, interlock=True)
     bench.interlock = 0
+    bench.step()
     bench.step()
     assert "interlock_open" in bench.faults()
     bench.run(20000)

@@ -333,3 +333,15 @@ def test_gates_are_never_on_without_a_good_fresh_sample_of_the_last_half_second(
             assert bench.point("cell_min_mv") == INVALID
             assert bench.point("soc_bp") == INVALID
             assert bench.faults()
+
+
+@pytest.mark.parametrize(
+    ("period_ms", "late_ms", "rides"), [(100, 400, True), (100, 401, False), (250, 251, False)]
+)
+def test_the_hold_over_looks_ahead_by_the_configured_period(period_ms, late_ms, rides):
+    """Not by what the step itself took: a late one says nothing about the next."""
+    bench = started(period_ms)
+    bench.chip.code = BUS_ERROR
+    bench.step(late_ms)
+    assert ("afe_lost" in bench.faults()) == (not rides)
+    assert (bench.chip.lines() == GATES_BOTH) == rides

@@ -6,6 +6,7 @@ from bms.outputs import ALARM, FAN, HEATER, Outputs, power_comes_in
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, Sample
 from host_tests.bms.bench import parameters_with
 
+REST_STEPS = 600  # a minute of the usual steps of 100 ms
 FITTED = {"alarm_relay": 1, "heater": 1, "fan": 1}
 # Defaults of the settings: heater 5 to 10 C, fan 40 to 35 C.
 
@@ -48,6 +49,10 @@ def test_the_heater_has_a_hysteresis_on_the_coldest_cell():
     bench = Bench()
     for cold, on in ((50, 0), (49, HEATER), (100, HEATER), (101, 0), (100, 0), (50, 0)):
         assert bench.step(cold=cold, power_in=True) == on, cold
+    for _ in range(REST_STEPS):
+        bench.step(cold=50, power_in=True)
+    assert bench.step(cold=50, power_in=True) == 0
+    assert bench.step(cold=49, power_in=True) == HEATER
 
 
 @pytest.mark.parametrize("change", [{"power_in": False}, {"known": False}, {"warm": 401}])
@@ -56,7 +61,28 @@ def test_the_heater_stops_at_once_without_power_unseen_or_where_a_cell_is_hot(ch
     good = {"cold": 0, "power_in": True}
     assert bench.step(**good) == HEATER
     assert not bench.step(**{**good, **change}) & HEATER
-    assert bench.step(**good) & HEATER
+    rested = 1  # the step that switched it off
+    while not bench.step(**good) & HEATER:
+        rested += 1
+    assert rested == REST_STEPS
+
+
+def test_a_heater_that_takes_more_than_comes_in_does_not_chatter():
+    """The panels run it, then they do not: it is on for a step in a minute at most."""
+    bench = Bench()
+    on = [
+        bench.step(cold=0, power_in=not bench.outputs.on & HEATER) & HEATER
+        for _ in range(10 * REST_STEPS)
+    ]
+    assert on.count(HEATER) == 10
+
+
+def test_the_first_heating_needs_no_rest_and_a_fan_never_does():
+    bench = Bench()
+    assert bench.step(cold=0, power_in=True) & HEATER
+    bench = Bench()
+    for warm, on in ((401, FAN), (300, 0)) * 5:
+        assert bench.step(warm=warm) == on
 
 
 @pytest.mark.parametrize("place", ["warm", "board"])

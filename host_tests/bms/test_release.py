@@ -6,7 +6,7 @@ from bms import requests
 from bms.parameters import Parameters
 from bms.sample import BUS_ERROR, CONFIGURATION_LOST, OK, VERIFY_FAILED
 from host_tests.bms.bench import Bench
-from host_tests.bms.row_bench import LATCHING, NAMES, UNDERVOLTAGES, Row, setting_name
+from host_tests.bms.row_bench import LATCHING, NAMES, UNDERVOLTAGES, Row, drive, setting_name
 
 
 @pytest.fixture(params=NAMES)
@@ -185,3 +185,40 @@ def test_every_undervoltage_keeps_discharge_off_until_the_last_of_them_released(
     bench.run(60000)
     assert bench.faults() == {"cell_undervoltage"}
     assert bench.point("discharge_allowed") == 0
+
+
+# Rows with a warning of their own, which is the trip while tight
+TIGHT = [
+    each
+    for each in NAMES
+    if setting_name(each, "warn") != setting_name(each, "trip") and each != "limited_current"
+]
+
+
+@pytest.mark.parametrize("name", TIGHT)
+def test_a_tight_row_releases_as_far_before_the_warning_as_it_does_before_the_trip(name):
+    """Else a signal between release and warning would open and close the gates for ever."""
+    row = Row(name)
+    row.bench.battery.tighten(True)
+    row.drive("warn", beyond=1)
+    row.bench.run_until(row.active, 100000)
+    gap = (row.value("trip") - row.value("release")) * row.side
+    below_warning = row.value("warn") - gap * row.side
+    if row.side > 0:  # an amount, as the cells' difference, must be able to get there
+        below_warning = max(below_warning, row.value("warn") // 2)
+    # The one that is farther from the trip
+    release = min(below_warning * row.side, row.value("release") * row.side) * row.side
+    assert row.side < 0 or release > 0
+    row.drive("release")
+    _drive(row, release)
+    row.bench.run(2 * row.setting("release_delay") + 1000)
+    assert row.active()
+    _drive(row, release - row.side)
+    took_ms = row.bench.run_until(lambda: not row.active(), 100000)
+    assert row.setting("release_delay") <= took_ms <= row.setting("release_delay") + 200
+
+
+def _drive(row, value):
+    if row.name == "cell_imbalance":  # the other cells are between those that are apart
+        row.bench.chip.set_cells(3175)
+    drive(row.bench.chip, row.name, value, row.chemistry)

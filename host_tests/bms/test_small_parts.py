@@ -13,7 +13,7 @@ from bms.measurement import IMPLAUSIBLE, STALE, THERMISTOR_OPEN, THERMISTOR_SHOR
 from bms.precharge import Precharge, heat_mj, problem
 from bms.protection import ROWS, Protection
 from bms.rebounds import Rebounds
-from bms.sample import BUS_ERROR, CONFIGURATION_LOST, OK, Sample
+from bms.sample import BUS_ERROR, CONFIGURATION_LOST, GATE_CHARGE, OK, Sample
 from bms.timekeeping import Timekeeping
 from bms.trips import TripMirror
 from host_tests.bms.bench import Bench, parameters_with
@@ -60,8 +60,71 @@ def test_a_fault_that_is_over_does_not_come_back_when_steps_get_shorter():
     register.step(200)
     assert active(register) == {"cell_overvoltage"}
     register.report(bit("cell_overvoltage"), 0)
-    register.step(100)
+    assert register.step(100) == GATE_CHARGE
     assert active(register) == {"cell_overvoltage"}
+
+
+def held(name="short_circuit"):
+    """A register with a latching fault that was just seen, and is held for a while."""
+    register = FaultRegister(TABLE)
+    register.report(bit(name), HOLD_MS)
+    register.step(0)
+    register.clear()
+    assert active(register) == {name}
+    return register
+
+
+def test_what_was_seen_a_moment_ago_is_cleared_when_its_hold_is_over():
+    register = held()
+    register.step(HOLD_MS - 1)
+    register.clear_asked(True)
+    assert active(register) == {"short_circuit"}
+    register.step(1)
+    register.clear_asked(True)
+    assert active(register) == set()
+
+
+def test_a_fault_that_is_seen_again_meanwhile_is_still_asked_for():
+    register = held()
+    register.report(bit("short_circuit"), HOLD_MS)
+    register.step(100)
+    register.step(HOLD_MS)
+    register.clear_asked(True)
+    assert active(register) == set()
+
+
+def test_whoever_stopped_asking_has_to_ask_again():
+    register = held()
+    register.clear_asked(False)
+    register.step(HOLD_MS)
+    register.clear_asked(True)
+    assert active(register) == {"short_circuit"}
+
+
+@pytest.mark.parametrize("name", ["short_circuit", "afe_failed"])
+def test_a_fault_that_comes_after_somebody_asked_is_not_cleared(name):
+    register = held()
+    register.step(HOLD_MS)
+    register.clear_asked(True)
+    register.report(bit(name), 0)
+    register.step(0)
+    register.step(0)
+    register.clear_asked(True)
+    assert active(register) == {name}
+
+
+def test_what_is_kept_needs_more_than_a_clear():
+    register = FaultRegister(TABLE)
+    register.kept[bit("short_circuit")] = 1
+    for name in ("short_circuit", "afe_failed"):
+        register.report(bit(name), 0)
+    register.step(0)
+    register.step(0)
+    register.clear()
+    register.clear_asked(True)
+    assert active(register) == {"short_circuit"}
+    register.clear_one(bit("short_circuit"))
+    assert active(register) == set()
 
 
 # -- protection rows
@@ -120,6 +183,89 @@ def test_while_nothing_is_measured_nothing_warns_or_is_pending_and_delays_begin_
     rows.hold(register)
     assert not rows.pending and list(rows.warnings) == [0, 0, 0, 0]
     rows.step(signals_of(3700), 499, register, True)
+    register.step(0)
+    assert "cell_overvoltage" not in active(register)
+
+
+@pytest.mark.parametrize(
+    ("name", "tripping_mv", "release_mv", "inside"),
+    [
+        # 3550 warns, 3650 trips and 3500 releases, so tight: 3550 trips and 3400 releases
+        ("cell_overvoltage", 3551, 3400, -1),
+        # 2900 warns, 2700 trips and 3000 releases, so tight: 2900 trips and 3200 releases
+        ("cell_undervoltage", 2899, 3200, 1),
+    ],
+)
+def test_tight_trips_release_as_far_from_them_as_the_others_do(
+    name, tripping_mv, release_mv, inside
+):
+    rows, register = rows_of(
+        cell_overvoltage_warn_mv=3550,
+        cell_overvoltage_trip_mv=3650,
+        cell_overvoltage_release_mv=3500,
+        cell_undervoltage_warn_mv=2900,
+        cell_undervoltage_trip_mv=2700,
+        cell_undervoltage_release_mv=3000,
+        charge_cell_mv=3450,
+    )
+    rows.tight = True
+
+    def shown(cell_mv):
+        signals = signals_of()
+        signals[protection.CELL_MAX_MV] = max(3300, cell_mv)
+        signals[protection.CELL_MIN_MV] = min(3300, cell_mv)
+        signals[protection.CHARGE_MA] = 1000  # lets an empty cell release
+        for _ in range(20):
+            rows.step(signals, 1000, register, True)
+            register.step(1000)
+        return name in active(register)
+
+    assert shown(tripping_mv)
+    assert shown(release_mv)
+    assert not shown(release_mv + inside)
+
+
+def test_a_pack_that_was_empty_before_is_not_well_by_rest_alone():
+    rows, register = rows_of()
+    rows.force_undervoltage()
+    for _ in range(20):
+        rows.step(signals_of(), 1000, register, True)
+        register.step(1000)
+    assert active(register) == {"cell_undervoltage", "pack_undervoltage"}
+    assert rows.undervoltage()
+
+
+def rest(rows, register, cell_mv):
+    """Long enough for everything, without current; whether the pack counts as empty then."""
+    for _ in range(20):
+        rows.step(signals_of(cell_mv), 1000, register, True)
+        register.step(1000)
+    return rows.undervoltage()
+
+
+def test_a_person_s_word_is_for_the_next_release_of_an_empty_pack_and_for_no_other():
+    rows, register = rows_of()
+    rows.release_by_person()  # not empty: this counts for nothing
+    assert rest(rows, register, 2600)
+    assert rest(rows, register, 3300)
+    rows.release_by_person()
+    assert rest(rows, register, 2600)  # still low: it waits
+    assert not rest(rows, register, 3300)
+    assert rest(rows, register, 2600)
+    assert rest(rows, register, 3300)
+
+
+def test_a_forced_row_has_its_whole_release_delay_before_it():
+    rows, register = rows_of(cell_overvoltage_delay_ms=5000, cell_overvoltage_release_delay_ms=500)
+    rows.step(signals_of(3700), 100, register, True)
+    rows.step(signals_of(3700), 3000, register, True)  # on its way
+    rows.force(bit("cell_overvoltage"))
+    rows.step(signals_of(), 100, register, True)
+    for elapsed_ms in (100, 499):
+        rows.step(signals_of(), elapsed_ms, register, True)
+        register.step(0)
+        assert "cell_overvoltage" in active(register)
+    rows.step(signals_of(), 1, register, True)
     register.step(0)
     assert "cell_overvoltage" not in active(register)
 

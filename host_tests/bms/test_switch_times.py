@@ -125,6 +125,18 @@ def test_a_path_that_was_just_built_has_nothing_on_and_spares_nothing():
     assert bench.path.commanded == GATE_CHARGE
 
 
+def test_opening_by_the_lines_forgets_that_the_bus_was_full():
+    """Blind, the discharge gate is not let on again."""
+    bench = fresh(predischarge=1)
+    bench.step()
+    bench.run(500)
+    assert bench.path.commanded == GATES_BOTH
+    bench.path.open_lines()
+    bench.measured = False
+    bench.step()
+    assert bench.path.commanded == GATE_CHARGE
+
+
 # -- gates that disobey
 
 

@@ -6,7 +6,7 @@ from bms.sample import GATES_BOTH
 from host_tests.bms.bench import Bench
 
 HOLD_MS = 5000
-FROZEN_DC = 50  # default of thermistor_frozen_dc
+FROZEN_DC = 100  # default of thermistor_frozen_dc
 FROZEN_S = 60  # its shortest time
 
 
@@ -59,6 +59,18 @@ def test_a_sensor_that_stands_still_while_the_other_moves_is_frozen():
     assert bench.chip.lines() == 0
     bench.run(60000)
     assert bench.faults() == {"thermistor_frozen"}
+
+
+def test_by_default_half_an_hour_has_to_pass():
+    bench = Bench().start()
+    bench.chip.set_temperatures(251)
+    bench.step()
+    bench.chip.temperature_dc[0] = 251 + FROZEN_DC
+    for _ in range(1799):
+        bench.step(1000)
+        assert "thermistor_frozen" not in bench.faults()
+    bench.step(1000)
+    assert "thermistor_frozen" in bench.faults()
 
 
 @pytest.mark.parametrize("direction", [1, -1])

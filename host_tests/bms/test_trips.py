@@ -310,3 +310,84 @@ def test_a_load_that_can_not_be_looked_for_yet_is_looked_for_later():
     bench.chip.detect_code = OK
     bench.run(200)
     assert bench.chip.detecting
+
+
+OTHER = sample.TRIP_OVERTEMPERATURE_CHARGE
+
+
+def test_the_chip_recovers_only_what_stood_when_a_person_asked():
+    bench = shorted(load=True)
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.step()
+    bench.chip.trips = OTHER
+    for _ in range(20):
+        bench.step()
+        assert bench.chip.recovered_trips == sample.TRIP_SHORT_CIRCUIT
+
+
+def test_the_chip_is_asked_again_until_it_let_go_and_not_once_more():
+    bench = shorted(load=True)
+    bench.run(3000)
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(500)
+    assert bench.chip.latched_trips
+    bench.chip.load = False
+    bench.step()
+    bench.step()
+    assert not bench.chip.latched_trips
+    bench.chip.recovered_trips = -1
+    bench.run(2000)  # the load was there when it was asked for, so a person must ask again
+    assert bench.faults() == {"short_circuit"}
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(6000)
+    assert bench.faults() == set()
+    assert bench.chip.recovered_trips in (-1, 0)
+    bench.chip.recovered_trips = -1
+    bench.chip.latched_trips = sample.TRIP_SHORT_CIRCUIT  # a new one
+    bench.run(60000)
+    assert bench.chip.recovered_trips == -1
+    assert bench.faults() == {"short_circuit"}
+
+
+def test_a_short_circuit_that_comes_back_soon_after_it_was_cleared_needs_a_person_again():
+    """Within the eight seconds, too: law 4."""
+    bench = Bench().start()
+    bench.chip.trips = sample.TRIP_SHORT_CIRCUIT
+    bench.step()
+    bench.chip.trips = 0
+    bench.run(6000)
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(500)
+    assert bench.faults() == set()
+    bench.chip.trips = sample.TRIP_SHORT_CIRCUIT
+    bench.step()
+    bench.chip.trips = 0
+    bench.run(60000)
+    assert bench.faults() == {"short_circuit"}
+    assert bench.chip.lines() == 0
+
+
+def test_what_others_report_is_cleared_only_when_it_is_asked_for_after_its_end():
+    bench = Bench().start()
+    bench.battery.condition("boot_loop", True)
+    bench.step()
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.step()
+    bench.battery.condition("boot_loop", False)
+    bench.run(60000)
+    assert bench.faults() == {"boot_loop"}
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.step()
+    assert bench.faults() == set()
+
+
+@pytest.mark.parametrize("trip", MIRRORS, ids=MIRRORS.values())
+def test_a_chip_whose_current_sensor_is_lost_still_mirrors_its_trips(trip):
+    bench = Bench().start()
+    bench.events()
+    bench.chip.code = sample.SENSOR_LOST
+    bench.chip.trips = trip
+    bench.step()
+    assert bench.faults() == {MIRRORS[trip]}
+    assert bench.chip.lines() == GATES_BOTH & ~BLOCKS[MIRRORS[trip]]
+    assert ("afe_trip", 0, trip) in bench.events()

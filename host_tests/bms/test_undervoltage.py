@@ -224,7 +224,7 @@ def test_charge_that_was_taken_out_again_is_no_recharge():
 
 def test_the_count_is_restored_after_a_restart():
     bench = Bench(undervoltage_rebounds_max=3, body_diode_ma=20000)
-    bench.battery.rebounds.restore(2)
+    bench.battery.rebounds.restore(2, False)
     bench.start()
     assert bench.point("undervoltage_rebounds") == 2
     empty(bench)
@@ -233,7 +233,7 @@ def test_the_count_is_restored_after_a_restart():
 
 def test_a_restored_count_is_forgotten_after_a_recharge():
     bench = Bench(design_capacity_mah=500)
-    bench.battery.rebounds.restore(2)
+    bench.battery.rebounds.restore(2, False)
     bench.start()
     bench.chip.current_ma = MAH_PER_STEP_MA
     for _ in range(25):
@@ -243,7 +243,77 @@ def test_a_restored_count_is_forgotten_after_a_recharge():
 
 def test_a_pack_that_was_never_empty_counts_nothing():
     bench = Bench()
-    bench.battery.rebounds.restore(0)
+    bench.battery.rebounds.restore(0, False)
     bench.start()
     empty(bench)
     assert bench.point("undervoltage_rebounds") == 0
+
+
+def restarted(rebounds, empty, **settings):
+    """A pack whose cells recovered while the processor was off."""
+    bench = Bench(body_diode_ma=20000, **settings)
+    bench.battery.restore_empty(rebounds, empty)
+    bench.run(60000)
+    return bench
+
+
+def test_a_pack_that_was_empty_before_a_restart_is_empty_after_it():
+    """Else a restart, which a drained pack is prone to, would connect the load again."""
+    bench = restarted(0, True)
+    assert bench.faults() == set(UNDERVOLTAGES)
+    assert bench.chip.lines() == GATE_CHARGE
+    assert bench.battery.empty()
+    charge(bench)
+    bench.step()
+    assert bench.chip.gates() == GATES_BOTH
+    assert not bench.battery.empty()
+
+
+def test_a_pack_that_was_empty_before_a_restart_obeys_a_persons_clear():
+    bench = restarted(0, True)
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(RELEASE_DELAY_MS + 200)
+    assert bench.chip.gates() == GATES_BOTH
+
+
+def test_a_pack_that_was_not_empty_before_a_restart_discharges_after_it():
+    bench = restarted(2, False)
+    assert bench.faults() == set()
+    assert bench.chip.gates() == GATES_BOTH
+    assert bench.point("undervoltage_rebounds") == 2
+
+
+@pytest.mark.parametrize("name", UNDERVOLTAGES)
+def test_a_pack_says_whether_it_is_empty(name):
+    bench = Bench(body_diode_ma=20000).start()
+    assert not bench.battery.empty()
+    empty(bench, name)
+    assert bench.battery.empty()
+
+
+def test_a_restart_while_empty_is_no_rebound_and_the_next_time_is_one():
+    bench = restarted(1, True)
+    assert bench.point("undervoltage_rebounds") == 1
+    rebound(bench)
+    assert bench.point("undervoltage_rebounds") == 2
+
+
+def test_a_restart_while_empty_for_the_first_time_counts_the_next_time():
+    bench = restarted(0, True)
+    assert bench.point("undervoltage_rebounds") == 0
+    rebound(bench)
+    assert bench.point("undervoltage_rebounds") == 1
+
+
+def test_a_recharge_of_a_twentieth_ends_the_rebounds_without_a_person():
+    bench = emptied(design_capacity_mah=500, undervoltage_rebounds_max=1)
+    rebound(bench)
+    charge(bench, MAH_PER_STEP_MA)  # its last step brings the first mAh that counts
+    for _ in range(23):
+        bench.step()
+    assert bench.faults() == {"undervoltage_rebounds"}
+    assert bench.point("discharge_allowed") == 0
+    bench.step()
+    bench.step()
+    assert bench.faults() == set()
+    assert bench.point("discharge_allowed") == 1

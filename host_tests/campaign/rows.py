@@ -190,7 +190,7 @@ ROWS = (
     Row(
         "afe_brownouts", opens="cd", within_ms=LAW_MS, names=("afe_restarting",),
         also=(*_CHIP_GONE, "afe_configuration", "self_test_failed"), blinds=True, ends=PERSON,
-        recovers_s=HOLD_S + PROGRAM_S, hold_s=12, place=LATE, from_start=True,
+        recovers_s=HOLD_S + PROGRAM_S, hold_s=40, place=LATE, from_start=True,
     ),
     Row(  # asked for at programming only, so it shows when something else restarts the chip
         "afe_wrong_device", also=("afe_wrong_device",), recovers_s=HOLD_S + PROGRAM_S,

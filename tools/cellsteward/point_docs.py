@@ -35,7 +35,7 @@ _PATH_SENTENCES = (
     "What is allowed is on",
     "The bus fills up through the resistor; no current is offered",
     "The resistor cools down before the next try",
-    "Limits are 0, the current falls, then the contactors open",
+    "Current that is not allowed gets time to fall, then the contactors open",
     "More current flows than the contactors can break: the fuse has a bounded time",
     "A fault of the path itself; it stays off until a person clears it",
     "One direction is blocked; its switch is on to spare its body diode, while current flows the "

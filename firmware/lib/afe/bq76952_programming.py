@@ -7,7 +7,7 @@ Limits: called from the fast path only; nothing waits and nothing allocates afte
 """
 
 from afe.bq76952_stages import MORE, Stages
-from bms.sample import BUSY, OK, VERIFY_FAILED, WRONG_DEVICE
+from bms.sample import BUSY, CONFIGURATION_LOST, OK, VERIFY_FAILED, WRONG_DEVICE
 
 DEVICE_NUMBER = 0x7695
 
@@ -126,7 +126,13 @@ class Programming:
 
     def _verify(self):
         """Read back what was written, all of it after all was written."""
-        return self._verification.step(self._stages.busy > 0)
+        code = self._verification.step(self._stages.busy > 0)
+        if code != VERIFY_FAILED:
+            return code
+        # A chip that restarted meanwhile left CONFIG_UPDATE, and forgot what was written.
+        if not self._read_status():
+            return self._link.failure
+        return code if self._status[0] & _CFGUPDATE else CONFIGURATION_LOST
 
     def _exit_update(self):
         return self._link.send(_EXIT_CFGUPDATE)
@@ -155,7 +161,7 @@ class Programming:
             if not self._read_status():
                 return self._link.failure
             if self._status[0] & (_CFGUPDATE | _POR):
-                return VERIFY_FAILED
+                return CONFIGURATION_LOST
         code = self._link.command(_FET_ENABLE, self._stages.busy > 0)
         return self._link.send(_ALL_FETS_OFF) if code == OK else code
 
@@ -173,7 +179,7 @@ class Programming:
         if not (link.read_into(_FET_STATUS, self._fets) and self._read_status()):
             return link.failure
         if self._status[0] & (_CFGUPDATE | _POR):
-            return VERIFY_FAILED
+            return CONFIGURATION_LOST
         if self._fets[0] & _FETS_ON:
             return BUSY
         self.known_status = self._status[0] & _WD

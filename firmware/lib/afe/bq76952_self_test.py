@@ -14,7 +14,7 @@ DASTATUS5 also tells: the facts give no limits for them.
 from afe import bq76952_registers as chip
 from afe.bq76952_programming import DEVICE_NUMBER
 from afe.bq76952_stages import MORE, WAIT, Stages
-from bms.sample import BUS_ERROR, OK, VERIFY_FAILED
+from bms.sample import CONFIGURATION_LOST, OK, VERIFY_FAILED
 
 # Results: bits of bms.points.SELF_TESTS, which drivers may not import; a test compares them.
 AFE_IDENTITY = 1 << 0
@@ -255,7 +255,7 @@ class SelfTest:
         if not self._link.read_into(chip.STATUS, status):
             return self._link.failure
         restarted = status[chip.BATTERY] & (chip.CFGUPDATE | chip.POR)
-        return BUS_ERROR if restarted else OK
+        return CONFIGURATION_LOST if restarted else OK
 
 
 def _word(view, at):

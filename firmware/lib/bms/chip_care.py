@@ -81,6 +81,10 @@ class ChipCare:
 
     def restarted(self):
         """The chip lost its settings: program it, and notice if that happens too often."""
+        self._count_restart()
+        self.start()
+
+    def _count_restart(self):
         if self._since_restart_ms > _RESTARTS_WITHIN_MS:
             self._restarts = 0
         self._since_restart_ms = 0
@@ -88,7 +92,6 @@ class ChipCare:
         self._register.report(self._answer_faults[CONFIGURATION_LOST], HOLD_MS)
         if self._restarts >= _RESTARTS_MAX:
             self._register.report(self._restarting_fault, HOLD_MS)
-        self.start()
 
     def test_again(self):
         """A person cleared the faults: what failed is tested again before a gate may close."""
@@ -137,6 +140,8 @@ class ChipCare:
         self._since_restart_ms = min(self._since_restart_ms + elapsed_ms, _NEVER_MS)
 
     def _fail(self, code):
+        if code == CONFIGURATION_LOST:
+            self._count_restart()
         self._fault = self._answer_faults[code]
         self._register.report(self._fault, HOLD_MS)
         self._retry_ms = _RETRY_MS

@@ -261,7 +261,7 @@ class ContactorPath:
         """Open closed contactors, unless the current is too large and there is time."""
         if self._phase == _POSITIVE:
             self._contacts.set(PRECHARGE, 0)  # the positive contactor bridges it
-            self._precharge.stop()
+            self._precharge.succeed()
             self._enter(_ON)
         current_ma = abs(sample.current_ma) if measured else 0
         if self._phase == _FUSE:

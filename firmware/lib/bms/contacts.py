@@ -20,7 +20,7 @@ _WELDED = ("contactor_positive_welded", "contactor_negative_welded", "precharge_
 _ON_PERMILLE = 900  # a closed path has this share of the stack's voltage on the bus, or more
 # The bus may be lower for so long: the stack's voltage is up to 189 ms old
 # (docs/worst-case-times.md), and a load that starts pulls both down.
-_LOW_MIN_MS = 1000
+_LOW_MAX_MS = 1000
 _TIME_MAX_MS = 1000000  # times stop here, beyond the longest contactor_bleed_s
 
 
@@ -39,7 +39,6 @@ class Contacts:
         self._auxiliary = parameters.value("contactor_aux") == 1
         self._poles = parameters.value("contactor_poles")
         self._settle_ms = parameters.value("contactor_settle_ms")
-        self._low_max_ms = max(self._settle_ms, _LOW_MIN_MS)
         self._open_ma = parameters.value("contactor_open_ma")
         self._bleed_ms = parameters.value("contactor_bleed_s") * 1000
         self._levels = bytearray(_CONTACTORS)  # 1: commanded closed
@@ -115,7 +114,7 @@ class Contacts:
             self._low_ms = 0
             return False
         self._low_ms = min(self._low_ms + elapsed_ms, _TIME_MAX_MS)
-        if self._low_ms <= self._low_max_ms:
+        if self._low_ms <= _LOW_MAX_MS:
             return False
         register.report(self._stuck_open, 0)
         return True

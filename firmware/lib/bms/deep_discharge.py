@@ -70,9 +70,11 @@ class DeepDischarge:
         dead = self.lowest_mv != INVALID and self.lowest_mv < self._values[self._floor]
         if dead:
             self._register.report(self._dead, 0)
-        if self._register.is_active(self._dead):
+        if dead or self._register.is_active(self._dead):
             self._allow(False)
-        elif self._asked and self._rested and not dead:
+        elif not self._register.is_active(self._fault):
+            self._asked = False  # restored without its fault: not for one that comes later
+        elif self._asked and self._rested:
             self._allow(True)
         if self.acknowledged:
             # The row releases when the cells are well again; then the acknowledgement is used up.

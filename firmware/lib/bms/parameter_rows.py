@@ -123,7 +123,7 @@ ROWS = b"""
 1140|power_path|common_port separate_ports contactor|u16|0|2|0|restart|Switches on a common port, separate charge and discharge ports, or contactors
 1141|fet_side|high low|u16|0|1|0|restart|Side of the pack the switches are on; low needs isolated RS485 and CAN
 1142|predischarge|no yes|u16|0|1|0|restart|A predischarge switch fills an inverter's capacitors before the discharge gate closes
-1143|body_diode_ma|mA|u16|100|20000|500|restart|With one direction blocked, a current this large the other way closes the blocked switch too
+1143|body_diode_ma|mA|u16|100|20000|500|restart|With one direction blocked: more current the other way closes the blocked FET too; more the blocked way opens contactors
 1144|precharge_ohm|ohm|u16|1|2000|47|restart|Precharge or predischarge resistor
 1145|precharge_max_j|J|u16|1|10000|400|restart|Energy that the cold resistor bears
 1146|precharge_cooldown_s|s|u16|1|3600|60|restart|Time in which it gives that energy off

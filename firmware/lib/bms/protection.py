@@ -196,13 +196,17 @@ class Protection:
 
     def _release_at(self, row):
         """The row's release threshold; when tight, as far before the warning as it is before the
-        trip, or nearer: the gates must not chatter."""
+        trip: the gates must not chatter. At half the warning at least, as no amount gets below 0.
+        """
         values = self._values
         release = values[self._release[row]]
         if not self.tight:
             return release
-        tight = values[self._warn[row]] - values[self._trip[row]] + release
-        return min(release, tight) if self._side[row] > 0 else max(release, tight)
+        warn = values[self._warn[row]]
+        tight = warn - values[self._trip[row]] + release
+        if self._side[row] > 0:
+            return min(release, max(tight, warn // 2))
+        return max(release, tight)
 
     def _begin(self):
         self.pending = 0

@@ -2,8 +2,8 @@
 
 A working sensor's reading flickers by a count and follows its cells; one whose converter is frozen
 shows the same number for ever, and would let the cells burn or freeze unseen.
-Limits: needs two sensors; one that is held at a constant temperature for ten minutes while the
-others move by 5 degrees counts as frozen, too.
+Limits: needs two sensors; one that is held at a constant temperature for half an hour while the
+others move by 10 degrees counts as frozen, too (by the defaults).
 Fast path only; nothing allocates after construction.
 """
 
