@@ -345,7 +345,7 @@ def test_while_the_positive_contactor_moves_the_current_gets_its_time_to_fall():
 
 def test_the_resistor_gets_no_heat_while_the_fuse_is_waited_for():
     bench = closing(
-        contactor_settle_ms=500, fuse_wait_ms=2000, precharge_cooldown_s=3600, precharge_max_j=400
+        contactor_settle_ms=500, fuse_wait_ms=2000, precharge_cooldown_s=3600, precharge_max_j=300
     )
     bench.sample.current_ma = 2 * BREAK_MA
     bench.urgent = True
@@ -378,6 +378,7 @@ def test_a_bus_that_was_above_the_pack_is_looked_at_again_after_half_a_minute():
     bench.sample.bus_mv = 2 * STACK_MV
     bench.step()
     assert levels(bench) == [0, 0, 0]
+    assert bench.path.state == PATH_PRECHARGING
     bench.sample.bus_mv = 0
     bench.step(LOOK_MS - 1)
     assert bench.path.commanded == 0
@@ -414,13 +415,54 @@ def test_a_charger_that_holds_the_bus_after_half_a_minute_ends_the_wait():
     assert bench.path.commanded == GATES_BOTH
 
 
-def test_current_the_blocked_way_has_its_time_to_fall_to_the_millisecond():
-    bench = on(contactor_ramp_ms=500)
-    bench.run(1000)
+@pytest.mark.parametrize("before", ["just closed", "closed for a while", "opened and closed"])
+def test_current_the_blocked_way_has_its_time_to_fall_to_the_millisecond(before):
+    if before == "opened and closed":
+        bench = opened_just_now()
+        bench.allowed = GATES_BOTH
+        bench.run_until(PATH_ON, 3000)
+    else:
+        bench = on(contactor_ramp_ms=500)
+    if before == "closed for a while":
+        bench.run(1000)
     bench.allowed = GATE_CHARGE
     bench.sample.current_ma = -2000
-    bench.step()
+    bench.step(0)
     bench.step(499)
     assert levels(bench) == [1, 0, 0]
     bench.step(1)
     assert levels(bench) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("allowed", [GATE_CHARGE, GATE_DISCHARGE])
+def test_a_path_that_just_closed_knows_no_current_until_it_is_measured(allowed):
+    bench = opened_just_now()
+    bench.allowed = GATES_BOTH
+    bench.run_until(PATH_ON, 3000)
+    bench.measured = False
+    bench.allowed = allowed
+    bench.step()
+    assert bench.path.state == PATH_ON
+
+
+def fail_to_fill(bench):
+    """One try into a shorted bus; whether the path gave up for good."""
+    until(bench, PRECHARGE)
+    bench.sample.bus_mv = 0
+    while bench.contactors.levels[PRECHARGE]:
+        bench.step()
+    bench.step()
+    return bench.path.state == PATH_FAILED
+
+
+def test_a_closing_that_worked_forgets_the_tries_that_did_not():
+    bench = path_bench(precharge_cooldown_s=1, precharge_max_j=10000)
+    assert not fail_to_fill(bench)
+    assert not fail_to_fill(bench)
+    until(bench, PRECHARGE)
+    bench.sample.bus_mv = STACK_MV
+    bench.run_until(PATH_ON, 2000)
+    bench.path.open_lines()
+    assert not fail_to_fill(bench)
+    assert not fail_to_fill(bench)
+    assert fail_to_fill(bench)

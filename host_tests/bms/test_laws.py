@@ -316,7 +316,11 @@ class Life(RuleBasedStateMachine):
         bridging = bench.point("path_state") == PATH_BRIDGING
         waived = {}
         if bench.point("limited"):  # by an acknowledgement or a trial
-            waived = {"deep_discharge": GATE_CHARGE, "not_commissioned": GATES_BOTH}
+            waived = {
+                "deep_discharge": GATE_CHARGE,
+                "cell_imbalance": GATE_CHARGE,
+                "not_commissioned": GATES_BOTH,
+            }
         for fault in faults:
             blocked = BLOCKS[fault] & ~waived.get(fault, 0)
             for gate, word in DIRECTIONS:

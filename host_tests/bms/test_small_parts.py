@@ -9,7 +9,14 @@ from bms.chip_care import ChipCare
 from bms.events import Events
 from bms.fault_register import FaultRegister
 from bms.faults import Faults
-from bms.measurement import IMPLAUSIBLE, STALE, THERMISTOR_OPEN, THERMISTOR_SHORT, Measurement
+from bms.measurement import (
+    IMPLAUSIBLE,
+    STALE,
+    THERMISTOR_OPEN,
+    THERMISTOR_SHORT,
+    WIRE_OPEN,
+    Measurement,
+)
 from bms.precharge import Precharge, heat_mj, problem
 from bms.protection import ROWS, Protection
 from bms.rebounds import Rebounds
@@ -331,6 +338,23 @@ def test_a_try_may_begin_exactly_when_it_fits():
     assert not part.ready(52000)
 
 
+def test_a_relay_must_bear_the_time_until_the_chip_s_watchdog_cuts_its_coil():
+    """Set to 4 s, the watchdog opens the gates up to 250 ms later."""
+    part, _, _ = resistor(power_path=2, afe_watchdog_s=4, precharge_max_j=400)
+    part.energy_mj = 400 * 1000 - heat_mj(52000, 47, 4250)
+    assert part.ready(52000)
+    part.energy_mj += 1
+    assert not part.ready(52000)
+
+
+def test_the_resistor_bears_the_difference_between_stack_and_bus():
+    part, register, sample = resistor()
+    sample.bus_mv = 40000
+    part.begin(52000)
+    part.step(sample, True, 1000, register)
+    assert part.energy_mj == heat_mj(12000, 47, 1000)
+
+
 def test_a_try_ends_when_another_step_would_be_too_late_by_a_millisecond():
     part, register, sample = resistor(precharge_time_max_ms=2000)
     part.begin(52000)
@@ -521,14 +545,35 @@ def test_a_check_that_failed_is_reported_while_it_guards():
     check_reported_now_and_no_longer(care.register, "self_test_failed")
 
 
+def test_a_self_test_that_failed_is_made_once_more_after_each_programming():
+    care = Care()
+    for _ in range(2):
+        care.part.start()
+        while not care.part.testing:
+            care.part.step(20)
+        care.chip.failing_checks = 4
+        for _ in range(3):
+            assert not care.part.step(20)
+        care.chip.failing_checks = 0  # it was a glitch
+        assert not care.part.step(20) and not care.part.step(20)
+        assert care.part.step(20)
+        assert care.part.failed_checks == 0
+
+
+def test_a_short_circuit_that_is_gone_can_be_cleared_at_once():
+    care = Care().guarding()
+    care.short_is_reported(20, 0, 0)
+    assert care.short_is_reported(20, 0, 0)
+    check_reported_now_and_no_longer(care.register, "short_circuit")
+
+
 def test_a_short_circuit_stands_until_the_terminals_rise_after_a_second_of_detection():
     care = Care().guarding()
     care.short_is_reported(20, 0, 0)
     assert care.chip.detecting
     assert care.short_is_reported(999, 0, 4000)
-    assert care.short_is_reported(1, 0, 3999)
-    assert care.short_is_reported(1, 0, 3999)
     assert not care.short_is_reported(1, 0, 4000)
+    assert care.short_is_reported(1, 0, 3999)
 
 
 @pytest.mark.parametrize("gates", [1, 2, 3])
@@ -583,6 +628,17 @@ def test_a_restored_round_is_forgotten_after_exactly_a_twentieth():
     assert part.count == 0
 
 
+def test_a_recharge_takes_the_fault_away_too():
+    part, register = rebounds_of(undervoltage_rebounds_max=0, design_capacity_mah=500)
+    part.step(True, 0)
+    register.step(0)
+    register.step(0)
+    part.step(False, 24)
+    assert active(register) == {"undervoltage_rebounds"}
+    part.step(False, 25)
+    assert active(register) == set()
+
+
 def test_a_restored_round_counts_with_those_that_follow():
     part, _ = rebounds_of()
     part.restore(1, False)
@@ -604,6 +660,14 @@ def test_a_new_clock_stands_at_0():
     assert part.uptime_s == part.longest_ms == 1
     register.step(0)
     assert active(register) == {"fast_path_overrun"}  # 999 ms
+
+
+@pytest.mark.parametrize("late_ms", [700, 701])
+def test_a_step_may_be_as_late_as_its_parameter_says(late_ms):
+    part, register = time_of(overrun_ms=700)
+    part.step(late_ms)
+    register.step(0)
+    assert active(register) == ({"fast_path_overrun"} if late_ms > 700 else set())
 
 
 def test_one_long_step_counts_all_its_seconds():
@@ -704,9 +768,53 @@ def test_a_scan_may_be_as_old_as_the_hold_over_when_the_next_step_comes():
     assert not part.step(OK, 251)
 
 
+@pytest.mark.parametrize("warm_first", [True, False])
+def test_a_good_sample_gives_every_signal(warm_first):
+    part, sample = measuring()
+    sample.cell_mv[:] = array("i", [3310, 3290, 3350, 3330])
+    sample.stack_mv = 13260  # the cells together are 13280
+    sample.temperature_dc[:] = array("i", [260, 240] if warm_first else [240, 260])
+    sample.board_temperature_dc, sample.chip_temperature_dc = 310, 330
+    assert scan(part, sample)
+    expected = {
+        protection.CELL_MIN_MV: 3290,
+        protection.CELL_MAX_MV: 3350,
+        protection.CELL_DELTA_MV: 60,
+        protection.CELL_MEAN_MV: 3315,
+        protection.STACK_MISMATCH_MV: 20,
+        protection.TEMPERATURE_MIN_DC: 240,
+        protection.TEMPERATURE_MAX_DC: 260,
+        protection.BOARD_DC: 310,
+        protection.CHIP_DC: 330,
+    }
+    assert {signal: part.signals[signal] for signal in expected} == expected
+    assert (part.cell_min_index, part.cell_max_index) == (1, 2)
+
+
+@pytest.mark.parametrize("current_ma", [-7, 7])
+def test_current_is_what_charges_and_the_other_way_round_what_discharges(current_ma):
+    part, sample = measuring()
+    sample.current_ma = current_ma
+    assert scan(part, sample)
+    assert part.signals[protection.CHARGE_MA] == current_ma
+    assert part.signals[protection.DISCHARGE_MA] == -current_ma
+
+
+@pytest.mark.parametrize(("high_mv", "problem"), [(7100, WIRE_OPEN), (7101, IMPLAUSIBLE)])
+def test_neighbours_that_share_what_one_lacks_have_the_mean_of_the_pack_within_300_mv(
+    high_mv, problem
+):
+    part, sample = measuring()
+    sample.cell_mv[:] = array("i", [100, high_mv, 3300, 3300])  # mean 3450; 7200 is 2 * 3600
+    assert not scan(part, sample)
+    assert part.problem == problem
+
+
 @pytest.mark.parametrize("late_ms", [400, 401])
 def test_without_an_answer_the_hold_over_ends_if_the_next_step_comes_after_it(late_ms):
-    part, sample = measuring(100)
+    """Steps come every 100 ms, unless somebody says otherwise."""
+    _, sample = measuring()
+    part = Measurement(sample)
     assert scan(part, sample)
     part.step(BUS_ERROR, late_ms)
     assert part.expired == (late_ms == 401)

@@ -137,6 +137,24 @@ def test_opening_by_the_lines_forgets_that_the_bus_was_full():
     assert bench.path.commanded == GATE_CHARGE
 
 
+def test_blind_the_discharge_gate_is_not_let_on_at_first_either():
+    bench = fresh(predischarge=1)
+    bench.measured = False
+    bench.step()
+    assert bench.path.commanded == GATE_CHARGE
+
+
+def test_a_predischarge_is_taken_back_when_another_step_would_be_too_late():
+    bench = fresh(predischarge=1, precharge_time_max_ms=2000)
+    bench.obeying = False
+    bench.step()
+    bench.sample.gates = GATE_CHARGE
+    bench.step(1900)
+    assert bench.path.commanded == GATES_BOTH
+    bench.step(1)
+    assert bench.path.commanded == GATE_CHARGE
+
+
 # -- gates that disobey
 
 
