@@ -360,6 +360,47 @@ def test_the_resistor_gets_no_heat_while_the_fuse_is_waited_for():
     assert bench.path.state == PATH_PRECHARGING
 
 
+class Watched(Contactors):
+    """Notes what the off lines let on when the positive contactor is commanded open."""
+
+    def __init__(self, chip):
+        super().__init__()
+        self.chip = chip
+        self.lines_at_opening = []
+
+    def positive(self, level):
+        super().positive(level)
+        if not level:
+            self.lines_at_opening.append(self.chip.lines())
+
+
+@pytest.mark.parametrize("what", ["blocked", "cut off", "open_lines"])
+def test_the_supply_of_the_coils_is_cut_before_each_is_commanded_open(what):
+    """So all open at the same moment, whatever happens in between."""
+    watched = []
+
+    def make(chip, parameters, table, _):
+        watched.append(Watched(chip))
+        return ContactorPath(
+            chip, chip.charge_off, chip.discharge_off, watched[0], parameters, table
+        )
+
+    bench = PathBench(make, power_path=2)
+    bench.contactors = watched[0]
+    until(bench, PRECHARGE)
+    bench.sample.bus_mv = STACK_MV
+    bench.run_until(PATH_ON, 2000)
+    watched[0].lines_at_opening.clear()
+    if what == "open_lines":
+        bench.path.open_lines()
+    else:
+        bench.allowed = 0 if what == "blocked" else GATES_BOTH
+        bench.obeying = what == "blocked"
+        bench.sample.gates = GATES_BOTH if what == "blocked" else GATE_CHARGE
+        bench.step()
+    assert watched[0].lines_at_opening == [0]
+
+
 def test_after_open_lines_nothing_is_on_even_if_the_next_step_is_blind():
     bench = on()
     bench.path.open_lines()

@@ -311,7 +311,7 @@ def test_energy_is_bounded_below_what_becomes_a_heap_object():
     for _ in range(20):
         part.step(sample, True, 10000, register)
         assert part.energy_mj + heat_mj(100000, 1, 10000) < HEAP_OBJECT
-    assert part.energy_mj > 10000 * 1000  # more than any resistor bears
+    assert part.energy_mj == 1 << 29  # 50 times what any resistor bears
 
 
 @pytest.mark.parametrize(
@@ -482,6 +482,21 @@ def test_a_wait_that_a_long_step_ended_does_not_go_on():
         assert not care.chip.programmed
         care.part.step(elapsed_ms)
     assert care.chip.programmed
+
+
+def test_while_the_next_try_is_waited_for_the_fault_is_seen_again_and_again():
+    care = Care()
+    care.chip.programming_code = BUS_ERROR
+    care.part.start()
+    while care.chip.programmings == 1:
+        care.part.step(20)
+    care.register.step(20)
+    care.part.step(900)
+    care.register.step(900)
+    care.register.step(HOLD_MS - 1)
+    assert active(care.register) == {"afe_lost"}
+    care.register.step(1)
+    assert active(care.register) == set()
 
 
 @pytest.mark.parametrize("when", ["waiting", "testing"])
@@ -758,6 +773,15 @@ def test_forgetting_begins_anew_with_the_next_scan_and_a_whole_hold_over():
     assert part.expired
     assert scan(part, sample)
     assert part.valid and not part.expired and part.age_ms == 0
+
+
+def test_ages_stop_at_a_thousand_seconds():
+    part, _ = measuring()
+    part.step(BUS_ERROR, 999998)
+    assert part.age_ms == 999998
+    for _ in range(5):
+        part.step(BUS_ERROR, 1)
+    assert part.age_ms == 1000000
 
 
 def test_a_scan_may_be_as_old_as_the_hold_over_when_the_next_step_comes():
