@@ -23,13 +23,12 @@ def table():
 
 
 def proposed(**changes):
+    """Values as they might be asked for: this judge stands for itself, whatever ranges allow."""
     parameters = table()
     parameters.load({**BASE, "chemistry": changes.pop("chemistry", 0)})
     values = parameters.values[:]
     for name, value in changes.items():
-        index = parameters.index(name)
-        assert parameters.minimums[index] <= value <= parameters.maximums[index]
-        values[index] = value
+        values[parameters.index(name)] = value
     return parameters, values
 
 

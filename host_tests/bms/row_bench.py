@@ -94,13 +94,18 @@ _WHAT = ("warn", "trip", "delay", "release", "release_delay")
 _CURRENT = {"gates_off_current_ma": 20000}
 _NO_BRIDGE = {"body_diode_ma": 20000}
 # Rows that watch the same signal trip one after the other: the earlier one is moved away.
-ALONE = {
+_ALONE = {
     "cell_undervoltage": _NO_BRIDGE,
     "pack_undervoltage": _NO_BRIDGE,
     "overcurrent_charge": _CURRENT,
     "overcurrent_discharge": _CURRENT,
     "fast_overcurrent_charge": {**_CURRENT, "overcurrent_charge_delay_ms": 60000},
     "fast_overcurrent_discharge": {**_CURRENT, "overcurrent_discharge_delay_ms": 60000},
+    "deep_discharge": _NO_BRIDGE,
+    "limited_current": {**_CURRENT, **_NO_BRIDGE},
+}
+# Further away than any cell bears, so no configuration could say it
+_FAR_AWAY = {
     "overtemperature_discharge": {
         "overtemperature_charge_trip_dc": 900,
         "overtemperature_charge_warn_dc": 900,
@@ -109,8 +114,6 @@ ALONE = {
         "undertemperature_charge_trip_dc": -400,
         "undertemperature_charge_warn_dc": -400,
     },
-    "deep_discharge": _NO_BRIDGE,
-    "limited_current": {**_CURRENT, **_NO_BRIDGE},
 }
 # Around these, cells can be as far apart as they must be for a trip without being empty or full.
 _CENTRE_MV = (3175, 3600, 2250, 2975)
@@ -124,6 +127,14 @@ def setting_name(name, what):
         return f"{name}_{what}_ms"
     unit = next((unit for word, unit in _UNITS.items() if word in name), "ma")
     return f"{name}_{what}_{unit}"
+
+
+def lone_bench(name, **settings):
+    """A bench on which the row trips before any other."""
+    bench = Bench(**{**_ALONE.get(name, {}), **settings})
+    for setting, value in _FAR_AWAY.get(name, {}).items():
+        bench.parameters.values[bench.parameters.index(setting)] = value
+    return bench
 
 
 def drive(chip, name, value, chemistry=0):
@@ -158,8 +169,8 @@ class Row:
     def __init__(self, name, chemistry=0, period_ms=100, **settings):
         self.name = name
         self.chemistry = chemistry
-        settings = {"chemistry": chemistry, **ALONE.get(name, {}), **settings}
-        self.bench = Bench(period_ms=period_ms, **settings)
+        settings = {"chemistry": chemistry, **settings}
+        self.bench = lone_bench(name, period_ms=period_ms, **settings)
         self.bench.start()
         self.side = -1 if name in BELOW else 1
         self.blocks = BLOCKS[name]

@@ -24,7 +24,24 @@ from host_tests.bms.bench import PACK
 TABLE = {row[1]: row for row in rows(ROWS)}
 NAMES = list(TABLE)
 RULES = [line[0].split() for line in rows(ORDER)]
-RANGES = {name: (int(row[4]), int(row[5])) for name, row in TABLE.items()}
+
+
+def by_chemistry(column, chemistry):
+    options = column.split("/")
+    return int(options[chemistry % len(options)])
+
+
+def ranges(chemistry):
+    """By the words of the table: what each parameter may be for a chemistry."""
+    return {
+        name: (by_chemistry(row[4], chemistry), by_chemistry(row[5], chemistry))
+        for name, row in TABLE.items()
+    }
+
+
+RANGES = ranges(PACK["chemistry"])
+LIMITED = [name for name, row in TABLE.items() if "/" in row[4] + row[5]]
+CHEMISTRIES = ("lfp", "nmc", "lto", "sodium")
 REQUIRED = [name for name, row in TABLE.items() if row[6] == "-"]
 SIZES = {"u16": (0, 0xFFFF), "i16": (-0x8000, 0x7FFF), "secret": (0, 0xFFFF)}
 
@@ -42,7 +59,7 @@ def as_dict(parameters):
 
 def check_valid(values):
     """By the words of the table, not by the code that reads them."""
-    for name, (low, high) in RANGES.items():
+    for name, (low, high) in ranges(values["chemistry"]).items():
         assert low <= values[name] <= high, name
     for lower, sign, higher in RULES:
         assert values[lower] < values[higher] or (
@@ -67,13 +84,14 @@ def test_names_are_unique_and_helps_are_written():
 
 
 def test_ranges_fit_their_types_and_stay_small_integers_on_the_boards():
-    for name, row in TABLE.items():
-        low, high = RANGES[name]
-        assert low < high
-        smallest, largest = SIZES.get(row[3], (-(2**30) + 1, 2**30 - 1))
-        assert smallest <= low and high <= largest, name
-        if " " in row[2]:
-            assert (low, high) == (0, len(row[2].split()) - 1), name
+    for chemistry in range(4):
+        for name, (low, high) in ranges(chemistry).items():
+            row = TABLE[name]
+            assert low < high
+            smallest, largest = SIZES.get(row[3], (-(2**30) + 1, 2**30 - 1))
+            assert smallest <= low and high <= largest, name
+            if " " in row[2]:
+                assert (low, high) == (0, len(row[2].split()) - 1), name
 
 
 def test_units_are_in_the_names():
@@ -197,6 +215,108 @@ def test_a_value_out_of_range_is_refused_with_name_range_and_value(loaded, name,
     assert as_dict(loaded) == before
 
 
+# Trips that no cell of the chemistry bears, by data-sheet knowledge: LiFePO4 is charged to 3.65 V,
+# at most 3.8 V; NMC and NCA to 4.2 V or 4.35 V, and emptied to 2.5 V; SCiB (LTO) 1.5 to 2.7 V, at
+# most 2.9 V; sodium-ion 1.5 to 4.0 V, at most 4.3 V. Cold: lithium plating, but for LTO.
+UNBEARABLE = (
+    ("lfp", "cell_overvoltage_trip_mv", 4400),
+    ("lfp", "pack_overvoltage_trip_mv", 4200),
+    ("lfp", "cell_undervoltage_trip_mv", 1900),
+    ("lfp", "undertemperature_charge_trip_dc", -150),
+    ("nmc", "cell_overvoltage_trip_mv", 4450),
+    ("nmc", "cell_undervoltage_trip_mv", 2000),
+    ("nmc", "pack_undervoltage_trip_mv", 2000),
+    ("nmc", "deep_discharge_trip_mv", 1500),
+    ("nmc", "cell_floor_mv", 1000),
+    ("nmc", "undertemperature_charge_trip_dc", -150),
+    ("lto", "cell_overvoltage_trip_mv", 3650),
+    ("lto", "undertemperature_charge_trip_dc", -400),
+    ("sodium", "cell_overvoltage_trip_mv", 4400),
+    ("sodium", "cell_undervoltage_trip_mv", 1400),
+    ("sodium", "undertemperature_charge_trip_dc", -300),
+)
+# and what cells that are sold do bear
+BEARABLE = (
+    ("lfp", "cell_overvoltage_trip_mv", 3800),  # Winston LYP
+    ("lfp", "cell_undervoltage_trip_mv", 2000),  # A123 ANR26650
+    ("lfp", "undertemperature_charge_trip_dc", -100),
+    ("nmc", "cell_overvoltage_trip_mv", 4350),
+    ("nmc", "cell_undervoltage_trip_mv", 2500),
+    ("lto", "cell_overvoltage_trip_mv", 2900),
+    ("lto", "cell_undervoltage_trip_mv", 1500),  # Toshiba SCiB
+    ("lto", "undertemperature_charge_trip_dc", -300),
+    ("sodium", "cell_overvoltage_trip_mv", 4300),
+    ("sodium", "cell_undervoltage_trip_mv", 1500),
+    ("sodium", "undertemperature_charge_trip_dc", -200),
+)
+
+
+@pytest.mark.parametrize(("chemistry", "name", "value"), UNBEARABLE)
+def test_what_no_cell_of_the_chemistry_bears_is_refused_with_range_and_chemistry(
+    chemistry, name, value
+):
+    number = CHEMISTRIES.index(chemistry)
+    low, high = ranges(number)[name]
+    sentence = f"'{name}' must be a whole number from {low} to {high} for {chemistry} cells, "
+    sentence += f"not {value}"
+    parameters = Parameters()
+    with pytest.raises(ParameterError, match=f"^{sentence}$"):
+        parameters.load({**PACK, "chemistry": number, name: value})
+    assert not parameters.loaded
+    parameters.load({**PACK, "chemistry": number})
+    before = as_dict(parameters)
+    with pytest.raises(ParameterError, match=f"^{sentence}$"):
+        parameters.change([(parameters.index(name), value)])
+    assert as_dict(parameters) == before
+
+
+@pytest.mark.parametrize(("chemistry", "name", "value"), BEARABLE)
+def test_what_known_cells_bear_is_in_the_range_of_their_chemistry(chemistry, name, value):
+    parameters = Parameters()
+    number = CHEMISTRIES.index(chemistry)
+    index = parameters.index(name)
+    assert parameters.minimum(index, number) <= value <= parameters.maximum(index, number)
+    assert (parameters.minimum(index, number), parameters.maximum(index, number)) == ranges(
+        number
+    )[name]
+
+
+def test_a_high_voltage_cell_can_be_set_up():
+    parameters = Parameters()
+    parameters.load(
+        {
+            **PACK,
+            "chemistry": 1,
+            "cell_overvoltage_warn_mv": 4330,
+            "cell_overvoltage_trip_mv": 4350,
+            "pack_overvoltage_warn_mv": 4320,
+            "pack_overvoltage_trip_mv": 4340,
+            "charge_cell_mv": 4300,
+        }
+    )
+    assert parameters.value("charge_cell_mv") == 4300
+
+
+def test_another_chemistry_is_refused_while_the_old_ones_values_do_not_fit_it(loaded):
+    before = as_dict(loaded)
+    with pytest.raises(ParameterError) as refusal:
+        loaded.change([(loaded.index("chemistry"), 2)])
+    assert "'cell_overvoltage_trip_mv' must be" in str(refusal.value)
+    assert "for lto cells, not 3650" in str(refusal.value)
+    assert as_dict(loaded) == before
+
+
+def test_without_a_chemistry_a_range_is_the_widest_of_all():
+    parameters = Parameters()
+    for name, row in TABLE.items():
+        index = parameters.index(name)
+        low = min(int(value) for value in row[4].split("/"))
+        high = max(int(value) for value in row[5].split("/"))
+        assert parameters.minimum(index, INVALID) == low
+        assert parameters.maximum(index, INVALID) == high
+        assert parameters.allowed(index, INVALID) == f"{low} to {high}"
+
+
 def wrong_way_round(lower, sign, higher, near):
     """Values of both within their ranges that just contradict the rule."""
     more = 1 if sign == "<=" else 0
@@ -235,7 +355,7 @@ def test_a_contradiction_that_the_same_batch_resolves_is_none(loaded):
         "charge_cell_mv": 3690,
         "pack_overvoltage_warn_mv": 3740,
         "pack_overvoltage_trip_mv": 3760,
-    }
+    }  # all of them what LiFePO4 bears
     loaded.change([(loaded.index(name), value) for name, value in changes.items()])
     assert {name: loaded.value(name) for name in changes} == changes
 
@@ -309,7 +429,10 @@ def test_whatever_is_asked_for_the_values_stay_valid_and_batches_whole(chemistry
             applies = parameters.change([(parameters.index(name), value) for name, value in batch])
         except ParameterError as refusal:
             assert as_dict(parameters) == before
-            assert any(name in str(refusal) for name, _ in batch)
+            asked = {name for name, _ in batch}
+            if "chemistry" in asked:
+                asked.update(LIMITED)
+            assert any(name in str(refusal) for name in asked)
             continue
         assert as_dict(parameters) == wanted
         check_valid(wanted)

@@ -6,7 +6,7 @@ from bms import requests, sample
 from bms.sample import BUS_ERROR, GATE_CHARGE, GATES_BOTH, OK
 from host_tests.bms.bench import Bench
 from host_tests.bms.mirrors import BLOCKS, HOLD_MS, LATCHING, MIRRORS
-from host_tests.bms.row_bench import ALONE, NAMES, Row, drive, setting_name
+from host_tests.bms.row_bench import NAMES, Row, drive, lone_bench, setting_name
 
 # The same protection stands in software too: its release decides.
 ROW_TRIPS = {trip: name for trip, name in MIRRORS.items() if name in NAMES}
@@ -60,7 +60,7 @@ def test_only_new_trips_are_logged():
 def test_after_a_trip_of_the_chip_our_own_release_decides(trip, release_delay_ms):
     name = MIRRORS[trip]
     settings = {setting_name(name, "release_delay"): release_delay_ms}
-    bench = Bench(**ALONE.get(name, {}), **settings).start()
+    bench = lone_bench(name, **settings).start()
     bench.chip.trips = trip
     bench.chip.held_off = BLOCKS[name]
     if name == "cell_undervoltage":

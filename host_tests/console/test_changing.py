@@ -61,6 +61,23 @@ def test_the_defaults_shown_follow_the_chemistry_of_the_draft(new_board):
     assert new_board.ask("get full_cell_mv")[0] == "full_cell_mv = 2680 mV"
 
 
+def test_a_range_follows_the_chemistry_of_the_draft_and_the_refusal_names_it(new_board):
+    name = "cell_overvoltage_trip_mv"
+    assert "1500 to 4350" in new_board.ask("get " + name)[2]  # of any cell: NMC bears most
+    assert new_board.ask("set %s 4200" % name)[0].startswith(name + " = 4200 mV (noted; ")
+    new_board.ask("set chemistry lfp")
+    assert "1500 to 3800 for lfp cells" in new_board.ask("get " + name)[2]
+    (line,) = new_board.ask("set %s 4200" % name)
+    assert line.startswith(
+        "Refused: 'cell_overvoltage_trip_mv' must be a whole number from 1500 to 3800 for lfp "
+    )
+    new_board.ask("set series_cells 16")
+    new_board.ask("set design_capacity_mah 100000")
+    (line,) = new_board.ask("save")  # what was noted before the chemistry is judged as a whole
+    assert "1500 to 3800 for lfp cells, not 4200" in line
+    assert not new_board.parameters.loaded
+
+
 def test_a_setting_takes_effect_at_once_and_says_how(board):
     lines = board.ask("set charge_current_max_ma 40000")
     assert lines[0] == "charge_current_max_ma = 40000 mA: takes effect now."
@@ -95,7 +112,7 @@ def test_a_value_out_of_range_is_refused_with_its_range(board):
         "Refused: 'series_cells' must be a whole number from 3 to 16."
     ]
     assert board.ask("set overtemperature_charge_trip_dc 50.0") == [
-        "Refused: 'overtemperature_charge_trip_dc' must be a whole number from 0 to 900 "
+        "Refused: 'overtemperature_charge_trip_dc' must be a whole number from 0 to 600 "
         "(in units of 0.1C)."
     ]
     assert board.ask("set chemistry lead") == [

@@ -162,7 +162,7 @@ def test_get_of_one_setting_explains_it(board):
     assert lines[0] == "cell_overvoltage_trip_mv = 3650 mV"
     assert lines[1] == "  A cell above this blocks charging"
     assert lines[2].startswith(
-        "  Allowed: 1500 to 4500. When set: the gates open for some seconds"
+        "  Allowed: 1500 to 3800 for lfp cells. When set: the gates open for some seconds"
     )
 
 

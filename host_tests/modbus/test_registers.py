@@ -29,8 +29,10 @@ for _name, _unit, _type, _count, _path, _help in rows(POINT_ROWS):
     _next += WIDTHS[_type] * int(_count)
 TELEMETRY_END = _next
 MOST = 125  # registers in one answer: Modbus V1.1b3, 6.3
+# Of the first chemistry, that of the bench
 PARAMETERS = [
-    (int(row[0], 16), row[1], row[3], int(row[4]), int(row[5])) for row in rows(PARAMETER_ROWS)
+    (int(row[0], 16), row[1], row[3], int(row[4].split("/")[0]), int(row[5].split("/")[0]))
+    for row in rows(PARAMETER_ROWS)
 ]
 DATA_TYPE = {
     "i32": ModbusTcpClient.DATATYPE.INT32,

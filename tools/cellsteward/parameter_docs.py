@@ -35,7 +35,7 @@ def _parameters() -> str:
 def _row(fields: list[str]) -> list[str]:
     register, name, unit, kind, minimum, maximum, default, applies, meaning = fields
     choices = unit.split() if " " in unit else []
-    allowed = f"{minimum} to {maximum}"
+    allowed = _by_chemistry(minimum, maximum)
     if choices:
         allowed = ", ".join(f"{choice} ({value})" for value, choice in enumerate(choices))
         unit = "-"
@@ -54,6 +54,16 @@ def _row(fields: list[str]) -> list[str]:
         f"0x{register}",
         meaning,
     ]
+
+
+def _by_chemistry(minimum: str, maximum: str) -> str:
+    """The range of a row, or its four ranges."""
+    low, high = minimum.split("/"), maximum.split("/")
+    ranges = [
+        f"{low[place % len(low)]} to {high[place % len(high)]}"
+        for place in range(max(len(low), len(high)))
+    ]
+    return " / ".join(ranges)
 
 
 def _order() -> str:

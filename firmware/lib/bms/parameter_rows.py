@@ -4,7 +4,8 @@ Columns: register | name | unit | type | minimum | maximum | default | applies |
 - register: Modbus holding register (hexadecimal); once released it never changes its meaning
 - type: u16, i16, i32 (two registers, high word first), secret (u16, write only)
 - unit of a choice: the choices, separated by spaces; the value is the choice's position
-- default: one value, four by chemistry (lfp/nmc/lto/sodium), or `-`: the builder must say it
+- minimum, maximum: one value, or four by chemistry (lfp/nmc/lto/sodium)
+- default: one value, four by chemistry, or `-`: the builder must say it
 - applies: `now`; `afe`: gates open for some seconds while the measuring chip is programmed
   anew; `restart`: after the next restart
 Numbers stay below 2**30: larger integers are heap objects on our boards.
@@ -12,6 +13,19 @@ Chemistry defaults: LiFePO4, NMC/NCA, LTO and sodium-ion values are the usual da
 of such cells (2.5-3.65 V, 3.0-4.2 V, 1.5-2.8 V, 1.5-4.1 V). The limits offered to a charger or an
 inverter lie inside them; over-voltage trips lie at the upper end or up to 50 mV beyond it. A cell's
 own data sheet goes first.
+
+Absolute limits by chemistry: the widest that data sheets of such cells allow, so that a slip of the
+keyboard is refused and no known cell is. A cell's own data sheet goes first.
+- over-voltage trip: LiFePO4 is charged to 3.65 V (EVE LF280K) or 3.8 V (Winston LYP);
+  NMC, NCA and LCO to 4.2 V, high-voltage cells to 4.35 V; LTO to 2.7 V (Toshiba SCiB) or 2.9 V;
+  layered sodium oxides to 4.0 V, some to 4.3 V
+- under-voltage trip: ends of discharge of 2.0 V (A123 ANR26650), 2.5 V (18650 and 21700 cells),
+  1.5 V (SCiB) and 1.5 V (sodium-ion with hard carbon)
+- deep discharge lies 0.5 V lower. The floor: copper dissolves in a cell that goes on to be charged
+  from about 1 V (LiFePO4) or 1.5 V (NMC). The aluminium collectors of LTO and sodium-ion bear less.
+- charging in the cold plates lithium: data sheets end at 0 C, few at -10 C with small currents;
+  LTO has no such limit above -30 C, sodium-ion is sold down to -20 C
+- no cell is charged above 60 C; separators and the layers on the anodes last to about 80 C
 """
 
 ROWS = b"""
@@ -30,12 +44,12 @@ ROWS = b"""
 
 # Protections in software: warning, trip, delay, release, release delay
 1020|cell_overvoltage_warn_mv|mV|u16|1500|4500|3600/4180/2750/4100|now|A cell above this is a warning
-1021|cell_overvoltage_trip_mv|mV|u16|1500|4500|3650/4220/2800/4150|afe|A cell above this blocks charging
+1021|cell_overvoltage_trip_mv|mV|u16|1500|3800/4350/2900/4300|3650/4220/2800/4150|afe|A cell above this blocks charging
 1022|cell_overvoltage_delay_ms|ms|u16|0|5000|1000|afe|for this long
 1023|cell_overvoltage_release_mv|mV|u16|1500|4500|3450/4120/2650/4000|afe|until all cells are below this
 1024|cell_overvoltage_release_delay_ms|ms|u16|0|60000|5000|now|for this long
 1028|cell_undervoltage_warn_mv|mV|u16|1000|4000|2900/3200/1900/2000|now|A cell below this is a warning
-1029|cell_undervoltage_trip_mv|mV|u16|1000|4000|2700/3000/1700/1800|afe|A cell below this blocks discharging
+1029|cell_undervoltage_trip_mv|mV|u16|2000/2500/1500/1500|4000|2700/3000/1700/1800|afe|A cell below this blocks discharging
 102a|cell_undervoltage_delay_ms|ms|u16|0|5000|2000|afe|for this long
 102b|cell_undervoltage_release_mv|mV|u16|1000|4000|3000/3300/2000/2300|afe|until all cells are above this
 102c|cell_undervoltage_release_delay_ms|ms|u16|0|60000|5000|now|for this long
@@ -50,17 +64,17 @@ ROWS = b"""
 103d|overcurrent_discharge_release_ma|mA|i32|100|600000|5000|now|until it is below this
 103f|overcurrent_discharge_release_delay_ms|ms|u16|0|60000|30000|now|for this long
 1040|overtemperature_charge_warn_dc|0.1C|i16|0|900|450|now|A cell warmer than this is a warning
-1041|overtemperature_charge_trip_dc|0.1C|i16|0|900|500|afe|A cell warmer than this blocks charging
+1041|overtemperature_charge_trip_dc|0.1C|i16|0|600|500|afe|A cell warmer than this blocks charging
 1042|overtemperature_charge_delay_ms|ms|u16|0|60000|2000|afe|for this long
 1043|overtemperature_charge_release_dc|0.1C|i16|0|900|450|afe|until all cells are cooler than this
 1044|overtemperature_charge_release_delay_ms|ms|u16|0|60000|10000|now|for this long
 1048|overtemperature_discharge_warn_dc|0.1C|i16|0|900|550|now|A cell warmer than this is a warning
-1049|overtemperature_discharge_trip_dc|0.1C|i16|0|900|600|afe|A cell warmer than this blocks discharging
+1049|overtemperature_discharge_trip_dc|0.1C|i16|0|800|600|afe|A cell warmer than this blocks discharging
 104a|overtemperature_discharge_delay_ms|ms|u16|0|60000|2000|afe|for this long
 104b|overtemperature_discharge_release_dc|0.1C|i16|0|900|550|afe|until all cells are cooler than this
 104c|overtemperature_discharge_release_delay_ms|ms|u16|0|60000|10000|now|for this long
 1050|undertemperature_charge_warn_dc|0.1C|i16|-400|400|50/50/-200/-50|now|A cell colder than this is a warning
-1051|undertemperature_charge_trip_dc|0.1C|i16|-400|400|0/0/-300/-100|afe|A cell colder than this blocks charging
+1051|undertemperature_charge_trip_dc|0.1C|i16|-100/-100/-300/-200|400|0/0/-300/-100|afe|A cell colder than this blocks charging
 1052|undertemperature_charge_delay_ms|ms|u16|0|60000|2000|afe|for this long
 1053|undertemperature_charge_release_dc|0.1C|i16|-400|400|30/30/-250/-70|afe|until all cells are warmer than this
 1054|undertemperature_charge_release_delay_ms|ms|u16|0|60000|10000|now|for this long
@@ -76,12 +90,12 @@ ROWS = b"""
 1064|stack_mismatch_release_delay_ms|ms|u16|0|60000|5000|now|for this long
 
 1100|pack_overvoltage_warn_mv|mV|u16|1500|4500|3580/4160/2730/4080|now|Pack voltage over its number of cells: above this is a warning
-1101|pack_overvoltage_trip_mv|mV|u16|1500|4500|3620/4190/2770/4120|now|Pack voltage over its number of cells: above this blocks charging
+1101|pack_overvoltage_trip_mv|mV|u16|1500|3800/4350/2900/4300|3620/4190/2770/4120|now|Pack voltage over its number of cells: above this blocks charging
 1102|pack_overvoltage_delay_ms|ms|u16|0|10000|2000|now|for this long
 1103|pack_overvoltage_release_mv|mV|u16|1500|4500|3450/4120/2650/4000|now|until it is below this
 1104|pack_overvoltage_release_delay_ms|ms|u16|0|60000|5000|now|for this long
 1108|pack_undervoltage_warn_mv|mV|u16|1000|4000|2950/3250/1950/2050|now|Pack voltage over its number of cells: below this is a warning
-1109|pack_undervoltage_trip_mv|mV|u16|1000|4000|2800/3050/1750/1850|now|Pack voltage over its number of cells: below this blocks discharging
+1109|pack_undervoltage_trip_mv|mV|u16|2000/2500/1500/1500|4000|2800/3050/1750/1850|now|Pack voltage over its number of cells: below this blocks discharging
 110a|pack_undervoltage_delay_ms|ms|u16|0|10000|3000|now|for this long
 110b|pack_undervoltage_release_mv|mV|u16|1000|4000|3000/3300/2000/2300|now|until it is above this
 110c|pack_undervoltage_release_delay_ms|ms|u16|0|60000|5000|now|for this long
@@ -102,9 +116,9 @@ ROWS = b"""
 1124|cell_imbalance_release_delay_ms|ms|u16|0|60000|10000|now|for this long
 
 # A pack that was emptied too far, and currents that may only be small
-1128|deep_discharge_trip_mv|mV|u16|500|3500|2000/2500/1300/1400|now|A cell below this opens both gates until a person acknowledges it
+1128|deep_discharge_trip_mv|mV|u16|1500/2000/1000/1000|3500|2000/2500/1300/1400|now|A cell below this opens both gates until a person acknowledges it
 1129|deep_discharge_delay_ms|ms|u16|500|60000|5000|now|for this long
-112a|cell_floor_mv|mV|u16|400|3000|1500/2000/1000/1000|now|A resting cell below this is never charged again
+112a|cell_floor_mv|mV|u16|1000/1500/500/400|3000|1500/2000/1000/1000|now|A resting cell below this is never charged again
 112b|undervoltage_release_ma|mA|u16|50|20000|500|now|An empty pack discharges again only after a charge current above this, or a person's command
 112c|undervoltage_rebounds_max|-|u16|0|10|3|now|So often it may empty again without 5 % recharge between; then only a person's command helps
 1130|limited_current_warn_ma|mA|i32|100|100000|5000|now|Current offered to a deeply discharged pack, and expected as the first current of a new one

@@ -58,8 +58,10 @@ class Parameters:
         types = bytearray()
         applies = bytearray()
         self.registers = array("H")
-        self.minimums = array("i")
+        self.minimums = array("i")  # the widest of all chemistries
         self.maximums = array("i")
+        self._limited = {}  # rows whose range depends on the chemistry: where it begins below
+        self._limits = array("h")  # minimum and maximum for each chemistry
         self._defaults = array("i")
         for register, name, unit, kind, minimum, maximum, default, apply, _ in rows(ROWS):
             names.append(name)
@@ -67,12 +69,16 @@ class Parameters:
             types.append(_TYPES.index(kind))
             applies.append(_APPLIES.index(apply))
             self.registers.append(int(register, 16))
-            self.minimums.append(int(minimum))
-            self.maximums.append(int(maximum))
-            options = default.split("/")
-            for chemistry in range(_CHEMISTRIES):
-                option = options[chemistry % len(options)]
-                self._defaults.append(INVALID if option == "-" else int(option))
+            low = _by_chemistry(minimum)
+            high = _by_chemistry(maximum)
+            if "/" in minimum + maximum:
+                self._limited[len(self.minimums)] = len(self._limits)
+                for chemistry in range(_CHEMISTRIES):
+                    self._limits.append(low[chemistry])
+                    self._limits.append(high[chemistry])
+            self.minimums.append(min(low))
+            self.maximums.append(max(high))
+            self._defaults.extend(array("i", _by_chemistry(default)))
         self.names = Names(names)
         self.units = Names(units)
         self.types = bytes(types)
@@ -105,6 +111,21 @@ class Parameters:
         """Default of a row for a chemistry; INVALID where the builder must choose."""
         return self._defaults[index * _CHEMISTRIES + chemistry]
 
+    def minimum(self, index, chemistry):
+        """Smallest value of a row for a chemistry; for all of them if that is INVALID."""
+        return self._limit(index, chemistry, 0, self.minimums)
+
+    def maximum(self, index, chemistry):
+        """Largest value of a row for a chemistry; for all of them if that is INVALID."""
+        return self._limit(index, chemistry, 1, self.maximums)
+
+    def allowed(self, index, chemistry):
+        """The range of a row for a chemistry, in words that name it where it matters."""
+        text = "%d to %d" % (self.minimum(index, chemistry), self.maximum(index, chemistry))
+        if index in self._limited and chemistry != INVALID:
+            text += " for %s cells" % self.choices(self._chemistry)[chemistry]
+        return text
+
     def choices(self, index):
         """Names of a choice's values, or an empty list for a number. Allocates."""
         unit = self.units.name(index)
@@ -131,18 +152,10 @@ class Parameters:
                 given[self.index(name)] = settings[name]
             except UnknownName:
                 problems.append("'%s' is not a parameter" % name)
-        chemistry = given.get(self._chemistry, 0)
-        if self._range_problem(self._chemistry, chemistry):
-            chemistry = 0
-        proposed = array("i", self.values)
+        chemistry = self._chemistry_of(given, 0)
         for index in range(len(self)):
-            value = given.get(index, self.default(index, chemistry))
-            problem = self._range_problem(index, value)
-            if problem:
-                problems.append(problem)
-            else:
-                proposed[index] = value
-        self._take(proposed, problems)
+            given.setdefault(index, self.default(index, chemistry))
+        self._take(given, chemistry, problems)
 
     def change(self, changes):
         """Change some values of a loaded configuration: `changes` is a list of (index, value).
@@ -154,17 +167,16 @@ class Parameters:
             raise ParameterError(
                 "there is no configuration to change: set one up as a whole on the console first"
             )
-        problems = []
-        proposed = array("i", self.values)
+        given = dict(changes)
         applies = APPLIES_NOW
-        for index, value in changes:
-            problem = self._range_problem(index, value)
-            if problem:
-                problems.append(problem)
-            elif proposed[index] != value:
-                proposed[index] = value
+        for index, value in given.items():
+            if self.values[index] != value:
                 applies |= self.applies[index]
-        self._take(proposed, problems)
+        chemistry = self._chemistry_of(given, self.values[self._chemistry])
+        if self._chemistry in given:  # the new one may not allow what was allowed before
+            for index in self._limited:
+                given.setdefault(index, self.values[index])
+        self._take(given, chemistry, [])
         return applies
 
     def differing(self):
@@ -176,17 +188,31 @@ class Parameters:
             if self.values[index] != self.default(index, chemistry)
         }
 
-    def _range_problem(self, index, value):
-        name = self.names.name(index)
+    def _limit(self, index, chemistry, end, widest):
+        at = self._limited.get(index, INVALID)
+        if at == INVALID or chemistry == INVALID:
+            return widest[index]
+        return self._limits[at + 2 * chemistry + end]
+
+    def _chemistry_of(self, given, before):
+        """The chemistry that a batch is judged by; the first one if it asks for none there is."""
+        chemistry = given.get(self._chemistry, before)
+        return 0 if self._range_problem(self._chemistry, chemistry, 0) else chemistry
+
+    def _range_problem(self, index, value, chemistry):
         if value is INVALID or value == INVALID:
-            return "'%s' is missing; it has no default" % name
-        low = self.minimums[index]
-        high = self.maximums[index]
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            if self.types[index] == TYPE_SECRET:
-                value = "the value given"
-            return "'%s' must be a whole number from %d to %d, not %s" % (name, low, high, value)
-        return None
+            return "'%s' is missing; it has no default" % self.names.name(index)
+        if (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and self.minimum(index, chemistry) <= value <= self.maximum(index, chemistry)
+        ):
+            return None
+        if self.types[index] == TYPE_SECRET:
+            value = "the value given"
+        name = self.names.name(index)
+        allowed = self.allowed(index, chemistry)
+        return "'%s' must be a whole number from %s, not %s" % (name, allowed, value)
 
     def _order_problems(self, proposed):
         problems = []
@@ -207,7 +233,16 @@ class Parameters:
                 )
         return problems
 
-    def _take(self, proposed, problems):
+    def _take(self, given, chemistry, problems):
+        """Put what is `given` (row: value) in force, if all of it may be and fits the others."""
+        proposed = array("i", self.values)
+        for index in range(len(proposed)):
+            if index in given:
+                problem = self._range_problem(index, given[index], chemistry)
+                if problem:
+                    problems.append(problem)
+                else:
+                    proposed[index] = given[index]
         if not problems:
             problems = self._order_problems(proposed)
         if not problems:
@@ -218,6 +253,13 @@ class Parameters:
             raise ParameterError(text + ("; and %d more" % more if more > 0 else ""))
         memoryview(self.values)[0:] = memoryview(proposed)
         self.loaded = True
+
+
+def _by_chemistry(text):
+    """The four values of a column that has one or four."""
+    options = text.split("/")
+    values = [INVALID if option == "-" else int(option) for option in options]
+    return [values[chemistry % len(values)] for chemistry in range(_CHEMISTRIES)]
 
 
 def _no_objection(values):

@@ -90,7 +90,13 @@ class Settings:
         choices = parameters.choices(index)
         if choices:
             return ", ".join(choices)
-        return "%d to %d" % (parameters.minimums[index], parameters.maximums[index])
+        return parameters.allowed(index, self._chemistry())
+
+    def _chemistry(self):
+        """Chemistry of the cells; INVALID while a draft does not say it."""
+        if self.configured():
+            return self.parameters.value("chemistry")
+        return self.draft.get("chemistry", INVALID)
 
     def _parsed(self, index, text):
         parameters = self.parameters
@@ -101,7 +107,9 @@ class Settings:
             value = int(text)
         except ValueError:
             value = INVALID
-        if parameters.minimums[index] <= value <= parameters.maximums[index]:
+        chemistry = self._chemistry()
+        low = parameters.minimum(index, chemistry)
+        if low <= value <= parameters.maximum(index, chemistry):
             return value
         unit = "" if choices else parameters.units.name(index)
         raise ParameterError(
