@@ -23,6 +23,8 @@ from bms.parameters import APPLIES_AFE, Parameters, Proposed
 from bms.points import SELF_TESTS, Points
 from bms.table import give_back
 from console.console import Console
+from links.diagnosis import POINTS as LINK_POINTS
+from links.diagnosis import Diagnosis
 from modbus.registers import RegisterMap
 from modbus.rtu import RtuSlave
 from modbus.server import Server
@@ -104,6 +106,7 @@ class Application:
         value = self.parameters.value
         self.recorder = Recorder("/", board.retained(), self.events)
         self.recorder.begin(board.reset_cause())
+        self.diagnosis = Diagnosis()
         self._afe = self._driver()
         self.battery = Battery(
             self.points,
@@ -117,6 +120,7 @@ class Application:
             self._relays(),
             (
                 (COUNTERS, self.recorder.counters),
+                (LINK_POINTS, self.diagnosis.values),
                 (
                     [name if name.startswith("afe_") else "afe_" + name for name in TAKEN],
                     self._afe.settings.taken,
@@ -299,6 +303,7 @@ class Application:
             now = board.ticks_ms()
             elapsed_ms = board.ticks_diff(now, last)
             last = now
+            self.diagnosis.step(elapsed_ms)
             self.battery.slow_step(elapsed_ms)
             self._modbus_door.step(elapsed_ms)
             self._console_door.step(elapsed_ms)

@@ -52,6 +52,14 @@ VECTORS = {
     "balancing": (2, TYPE_B16),
     "self_test_failed": (1, TYPE_B16),
     "outputs": (1, TYPE_B16),
+    "link_frames_in": (4, TYPE_I32),
+    "link_frames_out": (4, TYPE_I32),
+    "link_crc_errors": (4, TYPE_I32),
+    "link_timeouts": (4, TYPE_I32),
+    "link_unknown": (4, TYPE_I32),
+    "link_age_s": (4, TYPE_I32),
+    "link_peer": (4, TYPE_U16),
+    "link_verdict": (4, TYPE_U16),
 }
 # What tells of the pack now, and would mislead if it were old
 MEASURED = [

@@ -30,7 +30,7 @@ ALLOCATIONS = {
 # left has to do for garbage between two collections, texts of the console and a configuration
 # file being written.
 PICO_HEAP = 230000
-PICO_ROOM = 25000
+PICO_ROOM = 15000
 
 
 @pytest.fixture(scope="module")

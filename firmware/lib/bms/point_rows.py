@@ -83,4 +83,15 @@ afe_fet_overtemperature_trip_dc|0.1C|i32|1|count|What the measuring chip took fo
 afe_fet_overtemperature_release_dc|0.1C|i32|1|count|and for its release
 afe_own_overtemperature_trip_dc|0.1C|i32|1|count|What the measuring chip took for its own trip
 afe_own_overtemperature_release_dc|0.1C|i32|1|count|and for its release
+link_frames_in|-|i32|4|count|Frames understood, by link: CAN, RS485, Modbus TCP, Bluetooth
+link_frames_out|-|i32|4|count|Frames or answers sent, by link
+link_crc_errors|-|i32|4|count|Damaged frames and bytes that were no frame, by link
+link_timeouts|-|i32|4|count|Frames not sent in time or ended half-way, by link
+link_unknown|-|i32|4|count|Whole frames that were for others or of an unknown kind, by link
+link_age_s|s|i32|4|count|Time since the latest frame for this battery, by link; -1: none yet
+link_peer|-|u16|4|count|Who is at the other side, by link; see the table of peers
+link_verdict|-|u16|4|count|How the link is, by link; see the table of verdicts
+can_transmit_errors|-|i32|1|count|Transmit error counter of the CAN controller
+can_receive_errors|-|i32|1|count|Receive error counter of the CAN controller
+can_bus_offs|-|i32|1|count|Times the CAN controller left the bus
 """

@@ -30,7 +30,8 @@ _SETTINGS = ("charge_cell_mv", "discharge_cell_mv", "design_capacity_mah")
 class SlowPath:
     """Reads what the fast path published; `limits` and `counter` are shared with it.
 
-    posted: pairs of point names and an array of their values, which others keep up to date.
+    posted: pairs of point names and an array of their values (those of a vector in a row), which
+    others keep up to date.
     """
 
     def __init__(self, points, parameters, limits, counter, posted=()):
@@ -43,10 +44,7 @@ class SlowPath:
         self._setting_at = {name: parameters.index(name) for name in _SETTINGS}
         self._read_at = {name: points.offset(name) for name in _READ}
         self._write_at = {name: points.offset(name) - points.fast_size for name in _WRITTEN}
-        self._posted = [
-            (array("H", [points.offset(name) - points.fast_size for name in names]), values)
-            for names, values in posted
-        ]
+        self._posted = [(_places(points, names), values) for names, values in posted]
         self._snapshot = points.new_snapshot()
         self._snapshot_view = memoryview(self._snapshot)
         self._values = array("i", [INVALID] * (len(points.live) - points.fast_size))
@@ -96,3 +94,13 @@ class SlowPath:
 
     def _write(self, name, value):
         self._values[self._write_at[name]] = value
+
+
+def _places(points, names):
+    """Where the values of these points go in what is published, one after the other."""
+    places = array("H")
+    for name in names:
+        first = points.offset(name) - points.fast_size
+        for slot in range(points.counts[points.index(name)]):
+            places.append(first + slot)
+    return places

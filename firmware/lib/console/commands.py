@@ -13,6 +13,7 @@ COMMANDS = (
     ("status", "", 0, 0, False, "Is all well, and if not: why, and what to do", "report.status"),
     ("cells", "", 0, 0, False, "Voltage of every cell, and the temperatures", "report.cells"),
     ("faults", "", 0, 0, False, "Active faults and warnings, and what to do", "report.faults"),
+    ("link", "", 0, 0, False, "How every link is, and what to check next", "link.link"),
     ("log", "[N]", 0, 1, False, "The latest N events (20), the newest last", "log.log"),
     ("clear", "", 0, 0, True, "Forget latched faults whose cause is gone", "acting.clear"),
     (

@@ -17,10 +17,13 @@ _LENT = (
     "console.changing",
     "console.commands",
     "console.commission",
+    "console.link",
     "console.log",
     "console.names",
     "console.report",
     "console.values",
+    "links.peer_rows",
+    "links.verdict_rows",
 )
 
 
