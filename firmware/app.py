@@ -145,14 +145,14 @@ class Application:
         self._reprogram = False
         self._running_s = 0
         self._save_in_s = 0  # until what a bus changed is written to flash; 0: nothing to write
-        self._services = [
+        self.services = [
             ("slow path", self._slow_path),
             ("recorder", self._recorder),
             ("modbus", self._modbus),
         ]
         if value("inverter_profile"):
-            self._services.append(("inverter", self._inverter))
-        self._services.append(("console", self._console))
+            self.services.append(("inverter", self._inverter))
+        self.services.append(("console", self._console))
 
     def _board_problems(self, values):
         """Why this board can not guard a pack with these settings, in sentences."""
@@ -256,7 +256,7 @@ class Application:
     async def main(self):
         """Run all services for ever."""
         tasks = [
-            asyncio.create_task(self._supervise(name, service)) for name, service in self._services
+            asyncio.create_task(self._supervise(name, service)) for name, service in self.services
         ]
         for task in tasks:
             await task  # none of them ever ends

@@ -51,10 +51,19 @@ class Run:
 
 
 def run_board(
-    tmp_path, *, duration_s, timeout_s=100, send=None, send_after_s=0, image=None, **options
+    tmp_path,
+    *,
+    duration_s,
+    timeout_s=100,
+    send=None,
+    send_after_s=0,
+    image=None,
+    root=ROOT,
+    **options,
 ):
     """Run the board for `duration_s` simulated seconds. `send` maps a port to bytes written to it
-    after some real seconds; the other options are start.py's."""
+    after some real seconds; `root` is the checkout whose firmware runs; the other options are
+    start.py's."""
     listeners = {name: socket.create_server(("127.0.0.1", 0)) for name in (*_PORTS, "control")}
     arguments = {
         "image": str(image or tmp_path / "flash.img"),
@@ -75,7 +84,7 @@ def run_board(
     pieces = [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
     process = subprocess.Popen(
         [MICROPYTHON, "-X", "heapsize=4M", "boards/sim/start.py", *pieces],
-        cwd=ROOT,
+        cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

