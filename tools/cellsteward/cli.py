@@ -33,6 +33,7 @@ from cellsteward.status import END_ADVICE
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
+_PERCENT = 100
 _DIGITS = 20  # more than any number of the device has
 
 app = typer.Typer(
@@ -198,6 +199,65 @@ def flash(
         raise typer.Exit(EXIT_FAILED) from problem
 
 
+@app.command()
+def fit(
+    ocv: Annotated[
+        Path,
+        typer.Option(help="Slow test of both branches: soc,V_dis,V_chg or a log of a slow cycle."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Cell file (JSON) to write.")],
+    log: Annotated[
+        list[Path] | None,
+        typer.Option(help="Pulses or a drive, t_s,I_A,V_V,T_C[,soc_ref]; repeat per temperature."),
+    ] = None,
+    check: Annotated[
+        list[Path] | None, typer.Option(help="Another log, to check the fit with; repeatable.")
+    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for pictures of the fit.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the cell.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Who measured what; kept in the file.")
+    ] = None,
+    chemistry: Annotated[
+        str | None, typer.Option(help="lfp, nmc, nca, lto or sodium; else told by the voltage.")
+    ] = None,
+    capacity_mah: Annotated[
+        float | None, typer.Option(help="Capacity of the cell; else what the files show.")
+    ] = None,
+    start_soc: Annotated[
+        float | None,
+        typer.Option(help="Percent at the start of logs without soc_ref; else found by voltage."),
+    ] = None,
+) -> None:
+    """Characterize a cell: from a slow test and logs of use to a cell file for the device."""
+    from cellsteward.logs import LogError
+
+    try:
+        from cellsteward import fit_command
+    except ModuleNotFoundError as error:
+        _stop(_lab_missing(error))
+    if capacity_mah is not None and not capacity_mah > 0:
+        _stop("--capacity-mah must be above 0.")
+    if start_soc is not None and not 0 <= start_soc <= _PERCENT:
+        _stop("--start-soc is in percent, from 0 to 100.")
+    try:
+        fit_command.run(
+            ocv=ocv,
+            logs=log or [],
+            checks=check or [],
+            out=out,
+            plots=plots,
+            name=name,
+            source=source,
+            chemistry=chemistry,
+            capacity_mah=capacity_mah,
+            start_soc=None if start_soc is None else start_soc / _PERCENT,
+            say=typer.echo,
+        )
+    except LogError as problem:
+        _stop(str(problem))
+
+
 def main() -> None:
     """Entry point of the `cellsteward` command."""
     app()
@@ -226,6 +286,13 @@ async def _run(options: RunOptions, ui: bool, screenshot: Path | None) -> int:
         return 0
     typer.echo(f"cellsteward: the run failed: {end.text}.", err=True)
     return EXIT_FAILED
+
+
+def _lab_missing(error: ModuleNotFoundError) -> str:
+    return (
+        f"{error.name} is missing; install what the lab commands need with "
+        "'.venv/bin/pip install -e .[lab]'."
+    )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class OcvTest:
     capacity_mah: float | None = None
     rate: float | None = None
     has_slope: bool = False
+    note: str = ""
 
 
 def read_ocv_test(path: Path) -> OcvTest:
@@ -84,11 +85,17 @@ def _of_temperatures(
 ) -> OcvTest:
     temperatures = table[:, names.index("t_c")]
     tests = {}
+    refused = None
     for t_c in np.unique(temperatures[~np.isnan(temperatures)]):
         part = table[temperatures == t_c]
-        tests[float(t_c)] = _of_branches(
-            path, _branch(part, names, soc, discharge), _branch(part, names, soc, charge)
-        )
+        try:
+            tests[float(t_c)] = _of_branches(
+                path, _branch(part, names, soc, discharge), _branch(part, names, soc, charge)
+            )
+        except LogError as error:  # a cold cell does not get full or empty; the others may serve
+            refused = error
+    if not tests:
+        raise refused or LogError(f"{path}: the column T_C holds no temperature.")
     nearest = min(tests, key=lambda t_c: abs(t_c - REFERENCE_C))
     test = tests[nearest]
     # Below 0 degC a slow test is far from open circuit at its ends; they would bend the slope.
@@ -96,8 +103,9 @@ def _of_temperatures(
     if len(used) > 1:
         middles = np.array([(tests[t].discharge_v + tests[t].charge_v) / 2 for t in used])
         slope = np.polyfit(np.array(used) - REFERENCE_C, middles, 1)[0]
-        slope[:3] = slope[3]
-        slope[-2:] = slope[-3]
+        # At the ends the curve is so steep that a change of capacity passes for one of voltage.
+        slope[:10] = slope[10]
+        slope[91:] = slope[90]
         test.slope_v_per_k = slope
         test.has_slope = True
     shift = test.slope_v_per_k * (REFERENCE_C - nearest)
@@ -197,11 +205,19 @@ def _from_log(log: Log, path: Path) -> OcvTest:
         )
     down = slice(start, end + 1)
     soc_down = 1 + (counted[down] - counted[start]) / capacity
+    top_v = voltage[start]
     start, end, amount = branches["charge"]
     up = slice(start, end + 1)
-    soc_up = (counted[up] - counted[start]) / max(capacity, amount)
+    # A charge that reached the voltage of the full cell is full, whatever was counted.
+    full = voltage[end] >= top_v - 0.005
+    soc_up = (counted[up] - counted[start]) / (amount if full else max(capacity, amount))
     test = _of_branches(path, (soc_down[::-1], voltage[down][::-1]), (soc_up, voltage[up]))
     test.capacity_mah = float(capacity)
+    if abs(amount / capacity - 1) > 0.03 and full:
+        test.note = (
+            f"the charge of the test counts {amount:.0f} mAh, its discharge {capacity:.0f} mAh; "
+            "each branch is taken from empty to full by its own count"
+        )
     test.rate = float(1 / hours)
     return test
 
