@@ -91,6 +91,28 @@ def test_private_names_are_the_same_short_ones_in_all_modules():
     assert "_remaining_mah" not in short["first"]
 
 
+def test_private_names_that_meet_in_one_object_stay_different():
+    base = "class Base:\n    def __init__(self):\n        self._low_mv = 1\n"
+    child = (
+        "from pack.base import Base\n"
+        "class Child(Base):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self._high_mv = 2\n"
+    )
+    short = shrink({"pack.base": base, "pack.child": child})
+    names = {}
+    exec(short["pack.base"] + short["pack.child"].split("\n", 1)[1], names)
+    assert sorted(vars(names["Child"]()).values()) == [1, 2]
+
+
+def test_private_names_that_never_meet_share_a_short_one():
+    first = "class A:\n    _low_mv = 1\n"
+    second = "class B:\n    _high_mv = 2\n"
+    short = shrink({"first": first, "second": second})
+    assert short["first"].split("_")[1][:2] == short["second"].split("_")[1][:2]
+
+
 def test_a_short_name_is_never_one_that_is_in_use():
     text = "_a = 'taken'\nclass C:\n    _remaining_mah = 'long'\nprint((_a, C._remaining_mah))\n"
     assert result_of(shrunk(text)) == ("taken", "long")

@@ -6,7 +6,7 @@ program:
 
 - A whole number that a module assigns once, at its top, is put in where it is read, in all
   modules; its assignment and its imports vanish.
-- A private name (`_like_this`) becomes a short one, the same everywhere.
+- A private name (`_like_this`) becomes a short one, the same wherever it stands.
 
 Goals: the shrunk program does exactly what the source does (a test runs the whole firmware both
 ways and compares every published value); every statement stays on its line, so that a traceback
@@ -72,11 +72,12 @@ def shrink(sources: dict[str, str], users: Iterable[str] = ()) -> dict[str, str]
     folded = {name: list(module.folds(modules)) for name, module in modules.items()}
     asked = {name for module in modules.values() for name in module.attributes(modules)}
     asked |= {name.string for text in users for name in _names(text)}
-    short = _short_names(sources.values())
-    return {
-        name: _renamed(module.rewritten(folded[name], asked, modules), short)
-        for name, module in modules.items()
+    texts = {
+        name: module.rewritten(folded[name], asked, modules) for name, module in modules.items()
     }
+    family = _families(modules)
+    short = _short_names([(family[name], text) for name, text in texts.items()])
+    return {name: _renamed(text, short) for name, text in texts.items()}
 
 
 def _module(path: Path) -> str:
@@ -156,6 +157,15 @@ class _Module:
                 shorter = ast.ImportFrom(statement.module, kept, statement.level)
                 edits.append((statement, ast.unparse(shorter) if kept else "pass"))
         return _edited(self.text, edits)
+
+    def parents(self) -> Iterator[str]:
+        """Modules that classes of this one inherit from."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ClassDef):
+                for base in node.bases:
+                    names = ast.unparse(base).split(".")
+                    package, name = self._lender(names[0])
+                    yield package if len(names) == 1 else f"{package}.{name}"
 
     def _assigned(self, statement: ast.Assign, modules: dict[str, "_Module"]):
         """Pairs of a name and the whole number that a statement gives it; None: another value."""
@@ -266,19 +276,45 @@ def _names(text: str) -> Iterator[tokenize.TokenInfo]:
             yield token
 
 
-def _short_names(texts: Iterable[str]) -> dict[str, str]:
-    """A short name for each private one; the most used get the shortest."""
-    counts = Counter(token.string for text in texts for token in _names(text))
-    private = [
-        name for name, _ in counts.most_common() if name[0] == "_" and not name.startswith("__")
-    ]
-    free = (
+def _families(modules: dict[str, _Module]) -> dict[str, str]:
+    """For each module the first of those that its classes inherit from, or that inherit from its
+    classes: their private names meet in one object."""
+    family = {name: name for name in modules}
+    for name, module in modules.items():
+        for parent in module.parents():
+            if parent in modules:
+                first, other = sorted((family[name], family[parent]))
+                family = {key: first if old == other else old for key, old in family.items()}
+    return family
+
+
+def _short_names(texts: list[tuple[str, str]]) -> dict[str, str]:
+    """A short name for each private one, from pairs of a family and a text of it.
+
+    Names that never stand in the same family share a short one: every name more is room in the
+    heap. The most used get the shortest.
+    """
+    counts: Counter[str] = Counter()
+    homes: dict[str, set[str]] = {}
+    for family, text in texts:
+        for token in _names(text):
+            counts[token.string] += 1
+            homes.setdefault(token.string, set()).add(family)
+    candidates = [
         name
         for length in (1, 2, 3)
         for letters in product(_LETTERS, repeat=length)
         if (name := "_" + "".join(letters)) not in counts
-    )
-    return {name: next(free) for name in private if name != "_"}
+    ]
+    taken: dict[str, set[str]] = {}
+    short = {}
+    for name, _ in counts.most_common():
+        if name[0] == "_" and name != "_" and not name.startswith("__"):
+            short[name] = next(
+                word for word in candidates if not taken.get(word, set()) & homes[name]
+            )
+            taken.setdefault(short[name], set()).update(homes[name])
+    return short
 
 
 def _renamed(text: str, short: dict[str, str]) -> str:
