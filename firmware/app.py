@@ -128,9 +128,10 @@ class Application:
             ),
         )
         self.recorder.restore(self.battery)
-        for problem in self.recorder.problems():
+        unreadable = self.recorder.flash_problems()
+        for problem in self.recorder.problems() + unreadable:
             print(problem)
-        if not self.recorder.readable():
+        if unreadable:
             self.battery.fail_check(SELF_TESTS.index("flash"))
         self._check_commissioned()
         self._link = None  # to the inverter, once it runs

@@ -374,7 +374,7 @@ class Battery:
         sample = self._sample
         self._age_ms = measurement.age_ms
         self._publisher.measured(measurement)
-        if self._thermistors.frozen(elapsed_ms) >= 0:
+        if self._thermistors.frozen(elapsed_ms, sample.chip_temperature_dc) >= 0:
             self._register.report(self._frozen, HOLD_MS)
         if not self._conditions[self._not_commissioned]:  # else a wrong lead looks like it
             self.deep_discharge.step(

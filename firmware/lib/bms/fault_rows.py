@@ -40,7 +40,7 @@ gates_off_current|cd|y|Current flows through a gate that is off: a switch has fa
 gate_mismatch|cd|y|A gate does not do what it is told: a switch or its driver has failed
 thermistor_open|cd|n|A temperature sensor's wire is open: mend it
 thermistor_short|cd|n|A temperature sensor's wires touch: mend them
-thermistor_frozen|cd|n|A temperature sensor stands still while the others move: replace it
+thermistor_frozen|cd|n|A temperature sensor stands still while the others or the board move: replace it
 cell_wire_open|cd|n|A cell's sense wire is open: see suspect_lead, then mend it
 afe_corrupt|cd|n|What the measuring chip sends arrives damaged: check the I2C wires and their length
 afe_restarting|cd|y|The measuring chip restarted again and again: check its supply, then clear this fault

@@ -129,8 +129,8 @@ ROWS = b"""
 1138|gates_off_current_ma|mA|u16|100|20000|1000|now|With all gates off, more current than this is a failed switch
 1139|gates_off_current_delay_ms|ms|u16|200|10000|2000|now|for this long
 113a|gate_mismatch_ms|ms|u16|300|10000|2000|now|Gates may differ from their command for this long
-113b|thermistor_frozen_dc|0.1C|u16|10|500|100|now|A sensor that stands still while the others move by this is frozen
-113c|thermistor_frozen_s|s|u16|60|36000|1800|now|but only after it stood still for this long
+113b|thermistor_frozen_dc|0.1C|u16|10|500|100|now|A sensor that stands still while the others move by this is frozen; a single one, while the chip moves by twice this
+113c|thermistor_frozen_s|s|u16|60|36000|1800|now|but only after it stood still for this long; a single one, for four times this
 113d|overrun_ms|ms|u16|300|2000|1000|now|The fast path may be late by this much; a flash erase takes up to 400 ms, and a write may need two
 
 # The power path: what switches the current

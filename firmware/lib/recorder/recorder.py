@@ -13,7 +13,7 @@ from array import array
 from bms.commissioning import IDENTITY
 from bms.events import LAST_FAULT, RESET_CAUSES
 from bms.fault_register import WORDS
-from bms.table import INVALID
+from bms.table import INVALID, give_back
 from storage.event_log import EventLog, EventLogError
 from storage.retained import NO_FAULT, Retained
 from storage.state import SavedState, StateError
@@ -36,6 +36,7 @@ class Recorder:
     """
 
     def __init__(self, directory, retained, events):
+        self._directory = directory
         self.events_log = EventLog(directory + "log")
         self.counters = array("i", [0] * len(COUNTERS))
         self.cause = RESET_CAUSES[0]
@@ -55,9 +56,19 @@ class Recorder:
         self.counters[0] = self.events_log.boot
         self.counters[1] = self._retained.watchdog_resets
 
-    def readable(self):
-        """Whether the flash could be read when the log was looked for."""
-        return self.events_log.boot > 0
+    def flash_problems(self):
+        """Why the flash check of the self-test failed, in sentences; after `begin`."""
+        from storage import flash_check
+
+        problems = flash_check.unreadable(self._directory)
+        give_back("storage.flash_check")
+        if self._state.lost():
+            problems.append(
+                "the flash check failed: of state_a.json and state_b.json none is whole"
+            )
+        if not self.events_log.boot:
+            problems.append("the flash check failed: the event log can not be looked through")
+        return problems
 
     def problems(self):
         """What could not be read, in sentences."""

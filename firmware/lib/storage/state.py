@@ -71,6 +71,10 @@ class SavedState:
             )
         return self.loaded
 
+    def lost(self):
+        """Whether the last load found files, and none of them whole."""
+        return not self.loaded and len(self.problems) > 1  # the one that is always there tells it
+
     def get(self, name, default):
         """A saved value, or `default` if there is none. Raises StateError for another name."""
         _check_name(name)
