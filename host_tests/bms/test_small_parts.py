@@ -164,7 +164,7 @@ def test_a_row_s_fault_is_over_in_the_step_in_which_the_row_releases(measured):
     if measured:
         rows.step(signals_of(3700), 100, register, True)
     else:
-        rows.hold(register)
+        rows.hold(register, 100)
     register.step(0)
     assert "cell_overvoltage" in active(register)
     rows.step(signals_of(), 0, register, True)
@@ -177,7 +177,7 @@ def test_only_faults_that_a_row_releases_can_be_forced():
     with_row = {row[0] for row in ROWS}
     for fault in range(len(TABLE)):
         assert rows.force(fault) == (TABLE.names.name(fault) in with_row)
-    rows.hold(register)
+    rows.hold(register, 100)
     register.step(0)
     assert active(register) == with_row
 
@@ -187,7 +187,7 @@ def test_while_nothing_is_measured_nothing_warns_or_is_pending_and_delays_begin_
     rows.step(signals_of(3700), 100, register, True)
     rows.step(signals_of(3700), 499, register, True)
     assert rows.pending and list(rows.warnings) != [0, 0, 0, 0]
-    rows.hold(register)
+    rows.hold(register, 100)
     assert not rows.pending and list(rows.warnings) == [0, 0, 0, 0]
     rows.step(signals_of(3700), 499, register, True)
     register.step(0)

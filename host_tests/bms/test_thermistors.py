@@ -172,8 +172,8 @@ def test_by_default_a_single_sensor_stands_still_for_two_hours_first():
 
 
 def test_large_cells_in_a_cool_cellar_are_no_fault_while_the_board_warms_with_the_current():
-    """280 Ah cells of 5.4 kg and 0.2 mohm take 0.1 degrees in some five minutes at 100 A; the
-    sensor's count flickers once an hour at least while the board goes up and down by 30 degrees."""
+    """280 Ah cells of 5.4 kg and 0.2 mohm take 0.1 degrees in some five minutes at 100 A. The
+    sensor's count flickers once an hour while the board goes up and down by 30 degrees."""
     bench = Bench(cell_thermistors=1).start()
     for hour in range(24):
         bench.chip.set_temperatures(120 + hour % 2)

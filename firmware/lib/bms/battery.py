@@ -10,7 +10,7 @@ from array import array
 
 from bms import events, requests
 from bms.chip_care import HOLD_MS, ChipCare, by_code
-from bms.clearing import Clearing
+from bms.clearing import BEGINS, LAPSED, Clearing
 from bms.deep_discharge import DeepDischarge
 from bms.fault_register import WORDS, FaultRegister
 from bms.interlock import Interlock
@@ -242,8 +242,7 @@ class Battery:
         if self.requests.pending:
             self._carry_out(self.requests.pending)
             self.requests.pending = requests.NONE
-        if self._measurement.valid:  # else whether a cause is gone can not be known
-            self._clearing.step(elapsed_ms)
+        self._go_on_clearing(elapsed_ms)
         self._report_conditions()
         if not self._configured:
             self._afe.all_off()  # again and again: nobody watches this chip
@@ -278,7 +277,7 @@ class Battery:
 
     def _carry_out(self, request):
         if request == requests.CLEAR_FAULTS:
-            self._clear()
+            self._clearing.ask()
         elif request == requests.GATES_OFF:
             self.restricted = True
         elif request == requests.GATES_AUTO:
@@ -295,16 +294,20 @@ class Battery:
             self.trial.start()
         self._log.post(events.REQUEST, request, 0, self._time.uptime_s)
 
-    def _clear(self):
-        if not self._measurement.valid or self._chip.busy:
-            return  # whether a cause is gone can not be known
-        if self._chip.failed_checks:
-            self._chip.test_again()
-            self._reprogram_due = True  # the self-test says whether its cause is gone
-        self._protection.release_by_person()
-        self.rebounds.forgive()
-        self._clearing.ask(self._sample.trips)
-        self._log.post(events.CLEARED, 0, 0, self._time.uptime_s)
+    def _go_on_clearing(self, elapsed_ms):
+        # Else whether a cause is gone can not be known.
+        known = self._measurement.valid and not self._chip.settling()
+        progress = self._clearing.step(elapsed_ms, known)
+        if progress == LAPSED:
+            self._log.post(events.NOT_CLEARED, 0, 0, self._time.uptime_s)
+        elif progress == BEGINS:
+            if self._chip.failed_checks:
+                self._chip.test_again()
+                self._reprogram_due = True  # the self-test says whether its cause is gone
+            self._protection.release_by_person()
+            self.rebounds.forgive()
+            self._clearing.begin(self._sample.trips)
+            self._log.post(events.CLEARED, 0, 0, self._time.uptime_s)
 
     def _capture(self):
         if self._chip.busy or self._measurement.problem == STALE:
@@ -331,7 +334,7 @@ class Battery:
 
     def _prepare(self, elapsed_ms):
         """Bring the chip into its configured, tested state; gates stay off."""
-        self._protection.hold(self._register)
+        self._protection.hold(self._register, elapsed_ms)
         if self._chip.step(elapsed_ms):
             self._measurement.forget()
             self._trips.mirror(self._afe.take_found_trips(), self._time.uptime_s)
@@ -345,7 +348,7 @@ class Battery:
         if code == CONFIGURATION_LOST:
             self._stop_measuring()
             self._chip.restarted()
-            self._protection.hold(self._register)
+            self._protection.hold(self._register, elapsed_ms)
             return
         if code == OK or code == SENSOR_LOST:
             self._clearing.recover(self._sample.trips)
@@ -362,7 +365,7 @@ class Battery:
                 measurement.signals, elapsed_ms, self._register, measurement.problem == GOOD
             )
         else:
-            self._protection.hold(self._register)
+            self._protection.hold(self._register, elapsed_ms)
         self.rebounds.step(self._protection.undervoltage(), self._counter.net_mah)
         if measurement.expired:
             self._limits.forget()

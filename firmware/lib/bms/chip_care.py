@@ -97,6 +97,10 @@ class ChipCare:
         """A person cleared the faults: what failed is tested again before a gate may close."""
         self.failed_checks = 0
 
+    def settling(self):
+        """Whether it is not known yet if the load that made a short circuit is gone."""
+        return self._detecting and self._detect_ms < _LOAD_SETTLE_MS
+
     def step(self, elapsed_ms):
         """While `busy`: one bounded piece of programming or testing. True when all is done."""
         self._age(elapsed_ms)

@@ -9,7 +9,7 @@ from array import array
 # Kinds of events; `code` and `value` mean what stands beside them.
 KINDS = (
     "boot", "fault", "fault_over", "gates", "state", "afe_trip", "cleared", "request", "path",
-    "lost", "last_fault",
+    "lost", "last_fault", "not_cleared",
 )  # fmt: skip
 BOOT = 0  # code: reset cause (RESET_CAUSES), value: boots so far
 FAULT = 1  # code: bit of bms.faults, value: the fault signal, or INVALID if it has none
@@ -22,6 +22,7 @@ REQUEST = 7  # code: the request of bms.requests that was carried out
 PATH = 8  # code: PATH_* of bms.points
 LOST = 9  # value: events that did not fit into the ring
 LAST_FAULT = 10  # code: bit of the fault that came last before the reset that led to this start
+NOT_CLEARED = 11  # a person's "clear" lapsed, because nothing was measured
 
 RESET_CAUSES = ("power_on", "watchdog", "soft")
 

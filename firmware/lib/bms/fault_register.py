@@ -89,13 +89,17 @@ class FaultRegister:
             self._any = True
         return blocked
 
+    def ask(self):
+        """A person asks to clear the latched faults that stand now; `clear_asked` does."""
+        for bit in range(len(self._present)):
+            if not self.kept[bit]:
+                self._asked[bit] = self.is_latched(bit)
+
     def clear(self):
         """Forget latched faults whose cause is gone; the others stay (law 4). What was seen a
         moment ago is asked for again by `clear_asked`."""
-        for bit in range(len(self._present)):
-            if not self.kept[bit]:
-                self.clear_one(bit)
-                self._asked[bit] = self.is_latched(bit)
+        self.ask()
+        self.clear_asked(True)
 
     def clear_asked(self, more):
         """Forget what `clear` was asked for and could not forget yet. `more` False: never mind."""

@@ -82,6 +82,8 @@ _UNDERVOLTAGES = ("cell_undervoltage", "pack_undervoltage")
 
 _EXPLICIT = 3  # column of the first parameter of a row that names them all
 _NOT_PENDING = -1
+# A person's word to an empty pack: a self-test and the longest release delay fit into it.
+_PERSON_MS = 90000
 
 
 def parameter_names(row):
@@ -122,7 +124,7 @@ class Protection:
         self._active = bytearray(len(ROWS))
         self._forced = bytearray(len(ROWS))  # another layer tripped since the last step
         self._pending_ms = array("i", [_NOT_PENDING] * len(ROWS))
-        self._person = False  # a person lets an empty pack discharge without charge current
+        self._person_ms = 0  # for so long a person lets an empty pack discharge without charge
         self.warnings = array("i", [0] * WORDS)
         self.tight = False
         self.pending = 0
@@ -135,7 +137,7 @@ class Protection:
         """
         values = self._values
         trips = self._warn if self.tight else self._trip
-        self._begin()
+        self._begin(elapsed_ms)
         for row in range(len(self._active)):
             side = self._side[row]
             signal = signals[self._signal[row]]
@@ -151,16 +153,16 @@ class Protection:
                 self._progress(row, asks, values[self._delay[row]], elapsed_ms)
             elif measured:
                 asks = (self._release_at(row) - signal) * side > 0
-                if asks and self._needs_charge[row] and not self._person:
+                if asks and self._needs_charge[row] and not self._person_ms:
                     asks = signals[CHARGE_MA] > values[self._charge_ma]
                 self._progress(row, asks, values[self._release_delay[row]], elapsed_ms)
             if self._active[row]:
                 register.measured[self._fault[row]] = signal
                 register.report(self._fault[row], 0)
 
-    def hold(self, register):
+    def hold(self, register, elapsed_ms):
         """Nothing valid is measured: active faults stay, delays begin anew, no warnings."""
-        self._begin()
+        self._begin(elapsed_ms)
         for row in range(len(self._active)):
             self._pending_ms[row] = _NOT_PENDING
             if self._forced[row]:
@@ -184,8 +186,10 @@ class Protection:
                 self._forced[row] = 1
 
     def release_by_person(self):
-        """A person lets an empty pack discharge again as soon as its voltage allows it."""
-        self._person = True
+        """A person lets an empty pack discharge again if its voltage allows it by now, or does
+        within the next moments; cells that recover later, by rest alone, need charge or a word
+        of that time."""
+        self._person_ms = _PERSON_MS
 
     def undervoltage(self):
         """Whether a cell or the pack counts as empty."""
@@ -208,12 +212,13 @@ class Protection:
             return min(release, max(tight, warn // 2))
         return max(release, tight)
 
-    def _begin(self):
+    def _begin(self, elapsed_ms):
         self.pending = 0
         for word in range(WORDS):
             self.warnings[word] = 0
-        if self._person and not self.undervoltage():
-            self._person = False  # it was for this time only
+        self._person_ms = max(self._person_ms - elapsed_ms, 0)
+        if self._person_ms and not self.undervoltage():
+            self._person_ms = 0  # it was for this time only
 
     def _trip_now(self, row):
         self._forced[row] = 0

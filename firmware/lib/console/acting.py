@@ -4,6 +4,7 @@ Whatever is asked, the fast path looks at it again: nothing here closes a gate a
 """
 
 from bms import requests
+from bms.table import INVALID
 from console.text import amount
 from console.usage import UsageError
 
@@ -22,7 +23,10 @@ def clear(console, _):
     if not waiting:
         yield "No fault waits to be cleared; the others go when their cause is gone."
         return
-    yield _posted(console, requests.CLEAR_FAULTS, "faults whose cause is gone are cleared")
+    effect = "faults whose cause is gone are cleared"
+    if console.point("cell_min_mv") == INVALID:
+        effect += " as soon as the cells are measured, if that is within a minute"
+    yield _posted(console, requests.CLEAR_FAULTS, effect)
 
 
 def acknowledge(console, arguments):

@@ -112,6 +112,10 @@ def _cleared(_, code, value):
     return "a person cleared the latched faults"
 
 
+def _not_cleared(_, code, value):
+    return "a person's `clear` came to nothing: nothing was measured"
+
+
 def _request(_, code, value):
     return "asked: " + _named(_REQUESTS, code)
 
@@ -131,5 +135,5 @@ def _lost(_, code, value):
 # In the order of bms.events.KINDS.
 _SAID = (
     _boot, _fault, _fault_over, _gates, _state, _afe_trip, _cleared, _request, _path, _lost,
-    _last_fault,
+    _last_fault, _not_cleared,
 )  # fmt: skip

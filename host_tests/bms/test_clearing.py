@@ -1,0 +1,126 @@
+"""A person's "clear" while nothing is measured: it waits for a minute, and the log tells what came
+of it. It never counts for what comes after it (law 4)."""
+
+import pytest
+
+from bms import requests
+from bms.sample import BUS_ERROR, GATES_BOTH, OK, TRIP_SHORT_CIRCUIT
+from host_tests.bms.bench import Bench
+
+WAITS_MS = 60000
+
+
+def short_circuited():
+    """A pack with a latched short circuit that is gone, while its chip is programmed anew."""
+    bench = Bench().start()
+    bench.chip.trips = TRIP_SHORT_CIRCUIT
+    bench.run(1000)
+    bench.chip.trips = 0
+    bench.run(20000)
+    assert bench.faults() == {"short_circuit"}
+    bench.chip.programming_steps = 1000
+    bench.ask(requests.REPROGRAM_AFE)
+    bench.run(1000)
+    assert not bench.chip.programmed
+    bench.events()
+    return bench
+
+
+def told(bench):
+    """What the log says of a person's word."""
+    return [kind for kind, _, _ in bench.events() if kind in ("request", "cleared", "not_cleared")]
+
+
+def test_asked_while_the_chip_is_programmed_it_waits_and_is_done():
+    bench = short_circuited()
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(30000)
+    assert bench.faults() == {"short_circuit"}
+    assert bench.battery.clears == 0
+    assert told(bench) == ["request"]
+    bench.chip.programming_steps = 3
+    bench.chip.start_programming()
+    bench.run_until(lambda: not bench.faults(), 5000)
+    bench.run(200)
+    assert bench.chip.gates() == GATES_BOTH
+    assert told(bench) == ["cleared"]
+    assert bench.battery.clears == 1
+
+
+def test_after_a_minute_it_lapses_and_the_log_says_that_it_came_to_nothing():
+    bench = short_circuited()
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(WAITS_MS - 200)
+    assert told(bench) == ["request"]
+    bench.run(200)
+    assert told(bench) == ["not_cleared"]
+    bench.chip.programming_steps = 3
+    bench.chip.start_programming()
+    bench.run(60000)
+    assert bench.faults() == {"short_circuit"}
+    assert told(bench) == []
+    assert bench.battery.clears == 0
+
+
+def test_it_does_not_clear_what_came_while_it_waited():
+    bench = short_circuited()
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.step()
+    bench.chip.found_trips = TRIP_SHORT_CIRCUIT
+    bench.battery.latch("boot_loop")  # comes after the person's word
+    bench.chip.programming_steps = 3
+    bench.chip.start_programming()
+    bench.run(20000)
+    assert "boot_loop" in bench.faults()
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(20000)
+    assert bench.faults() == set()
+
+
+@pytest.mark.parametrize("blind_ms", [5000, WAITS_MS + 1000])
+def test_a_dead_chip_lets_it_wait_just_as_long(blind_ms):
+    bench = Bench().start()
+    bench.chip.trips = TRIP_SHORT_CIRCUIT
+    bench.run(1000)
+    bench.chip.trips = 0
+    bench.run(20000)
+    bench.chip.code = BUS_ERROR
+    bench.run(1000)
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(blind_ms)
+    bench.chip.code = OK
+    bench.run(20000)
+    assert bench.faults() == (set() if blind_ms < WAITS_MS else {"short_circuit"})
+    assert told(bench)[-1] == ("cleared" if blind_ms < WAITS_MS else "not_cleared")
+
+
+def test_without_a_configuration_there_is_nothing_to_judge_and_the_log_says_so():
+    bench = Bench(configured=False)
+    bench.step()
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(WAITS_MS + 200)
+    assert told(bench) == ["request", "not_cleared"]
+
+
+def test_it_waits_until_the_load_detection_could_tell_whether_the_short_is_gone():
+    """The detection needs a second (SLUUBY2B); a word of that second must not be lost."""
+    bench = Bench().start()
+    bench.chip.trips = TRIP_SHORT_CIRCUIT
+    bench.run_until(lambda: bench.chip.detecting, 1000)
+    bench.chip.trips = 0
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.step()
+    assert bench.faults() == {"short_circuit"}
+    bench.run(8000)
+    assert bench.faults() == set()
+
+
+def test_while_all_is_measured_it_is_done_at_once():
+    bench = Bench()
+    bench.battery.latch("boot_loop")
+    bench.run(20000)
+    bench.events()
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.step()
+    assert bench.faults() == set()
+    assert told(bench) == ["request", "cleared"]
