@@ -5,7 +5,14 @@ than contactors can break, one blocked direction alone opens nothing.
 Limits: it judges steps of host_tests.bms.exploration, which gives it the state before each.
 """
 
-from bms.points import PATH_OFF, PATH_ON, PATH_OPENING, PATH_PRECHARGING, PATH_WAITING_FOR_FUSE
+from bms.points import (
+    PATH_BUS_ABOVE,
+    PATH_OFF,
+    PATH_ON,
+    PATH_OPENING,
+    PATH_PRECHARGING,
+    PATH_WAITING_FOR_FUSE,
+)
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH
 from host_tests.bms.exploration import (
     CLEAR,
@@ -184,7 +191,8 @@ def judge_tries(world, row, before, watcher):
         elif not interrupted:
             watcher.tries += 1
     gave_way = before[4] and not world.path.commanded and rises_above(row)
-    if gave_way and before[1] == PATH_PRECHARGING == world.path.state:
+    waits = world.path.state == PATH_BUS_ABOVE
+    if gave_way and before[1] == PATH_PRECHARGING and waits:
         watcher.look_ms = LOOK_MS
 
 

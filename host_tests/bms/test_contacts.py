@@ -7,6 +7,7 @@ from bms.contacts import NEGATIVE, POSITIVE, PRECHARGE, Contacts
 from bms.fault_register import FaultRegister
 from bms.faults import Faults
 from bms.points import (
+    PATH_BUS_ABOVE,
     PATH_COOLING,
     PATH_FAILED,
     PATH_OFF,
@@ -419,7 +420,7 @@ def test_a_bus_that_was_above_the_pack_is_looked_at_again_after_half_a_minute():
     bench.sample.bus_mv = 2 * STACK_MV
     bench.step()
     assert levels(bench) == [0, 0, 0]
-    assert bench.path.state == PATH_PRECHARGING
+    assert bench.path.state == PATH_BUS_ABOVE
     bench.sample.bus_mv = 0
     bench.step(LOOK_MS - 1)
     assert bench.path.commanded == 0

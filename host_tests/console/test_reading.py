@@ -120,6 +120,19 @@ def test_status_has_words_for_every_state_of_the_power_path(board, state):
     assert board.ask("get path_state")[0].split() == ["path_state", points.PATH_STATES[state]]
 
 
+def test_status_says_why_contactors_stay_open_and_what_to_do(board):
+    board.publish(
+        path_state=points.PATH_BUS_ABOVE, gates=0, bus_voltage_mv=56000, pack_voltage_mv=44800
+    )
+    lines = board.ask("status")
+    assert lines[0] == "Guarding and nothing is blocked, but the contactors are open: see below."
+    assert (
+        "  The contactors stay open: something holds the bus (56.00 V) above the pack (44.80 V)."
+        in lines
+    )
+    assert any("Lower the charger's voltage" in line for line in lines)
+
+
 def test_status_and_faults_name_the_lead_and_the_failed_checks(board):
     board.publish(suspect_lead=3, self_test_failed=0b1001_1000)
     expected = [

@@ -40,6 +40,7 @@ _PATH_SENTENCES = (
     "A fault of the path itself; it stays off until a person clears it",
     "One direction is blocked; its switch is on to spare its body diode, while current flows the "
     "other way",
+    "A charger holds the bus above the pack: the contactors stay open until the voltages agree",
 )
 _CHECK_SENTENCES = (
     "The measuring chip is another one than the driver knows",

@@ -21,6 +21,7 @@ Fast path only; nothing allocates after construction.
 from bms.contacts import NEGATIVE, POSITIVE, PRECHARGE, Contacts
 from bms.gate_lines import GateLines
 from bms.points import (
+    PATH_BUS_ABOVE,
     PATH_COOLING,
     PATH_FAILED,
     PATH_OFF,
@@ -137,7 +138,7 @@ class ContactorPath:
         self._pause_ms = max(self._pause_ms - elapsed_ms, 0)
         self._watch(allowed, sample, measured, elapsed_ms)
         if self._phase == _OPEN:
-            self._awaited = PATH_OFF
+            self._awaited = PATH_BUS_ABOVE if wanted and self._look_ms else PATH_OFF
             if wanted and measured and self._contacts.all_open():
                 self._start(allowed, sample)
         elif measured and self._cut_off(sample):
@@ -200,7 +201,7 @@ class ContactorPath:
             return
         # With two poles a low bus says nothing before the negative contactor is closed.
         if self._look_ms or self._precharge.above(sample):
-            self._awaited = PATH_PRECHARGING
+            self._awaited = PATH_BUS_ABOVE
         elif not self._precharge.ready(sample.stack_mv):
             self._awaited = PATH_COOLING
         else:
@@ -282,7 +283,7 @@ class ContactorPath:
         """Something holds the bus above the pack: open, and look again later."""
         self._look_ms = _LOOK_MS
         self._open()
-        self._awaited = PATH_PRECHARGING
+        self._awaited = PATH_BUS_ABOVE
 
     def _give_up(self):
         self._contacts.open()

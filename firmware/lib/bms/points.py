@@ -38,6 +38,7 @@ STATE_LIMITED = 9  # guarding; only a limited current is allowed
 # What the power path does, as the point `path_state` shows it.
 PATH_STATES = (
     "off", "on", "precharging", "cooling", "opening", "waiting_for_fuse", "failed", "bridging",
+    "bus_above_pack",
 )  # fmt: skip
 PATH_OFF = 0  # nothing is on
 PATH_ON = 1  # what is allowed is on
@@ -47,6 +48,7 @@ PATH_OPENING = 4  # current that is not allowed gets time to fall, then the cont
 PATH_WAITING_FOR_FUSE = 5  # more current than the contactors can break
 PATH_FAILED = 6  # a latched fault of the path itself
 PATH_BRIDGING = 7  # one direction is blocked; its switch is on to spare its body diode
+PATH_BUS_ABOVE = 8  # contactors stay open, because a charger holds the bus above the pack
 
 # Checks of the start-up self-test, as bits of the point `self_test_failed`.
 SELF_TESTS = (

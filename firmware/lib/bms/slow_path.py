@@ -6,12 +6,13 @@ them whole; nothing it says can close a gate.
 
 from array import array
 
+from bms.points import PATH_BUS_ABOVE
 from bms.soc import SocEstimator
 from bms.table import INVALID
 
 _READ = (
     "current_ma", "cell_min_mv", "cell_max_mv", "temperature_min_dc", "temperature_max_dc",
-    "limited",
+    "limited", "pack_voltage_mv", "path_state",
 )  # fmt: skip
 _WRITTEN = (
     "soc_bp",
@@ -81,10 +82,19 @@ class SlowPath:
         self._write("soh_bp", estimator.soh_bp)
         self._write("design_mah", design_mah)
         self._write("cycles", self._counter.discharged_ah * 1000 // design_mah)
+        self._wait_for_charger()
         for places, values in self._posted:
             for index, place in enumerate(places):
                 self._values[place] = values[index]
         self._points.publish_slow(self._view)
+
+    def _wait_for_charger(self):
+        """Contactors that a charger's voltage keeps open can only close when it comes down to the
+        pack's, however empty that is; no current flows meanwhile."""
+        pack_mv = self._read("pack_voltage_mv")
+        if self._read("path_state") == PATH_BUS_ABOVE and pack_mv != INVALID:
+            place = self._write_at["charge_voltage_limit_mv"]
+            self._values[place] = min(self._values[place], pack_mv)
 
     def _setting(self, name):
         return self._settings[self._setting_at[name]]

@@ -5,6 +5,7 @@ snapshot that the console took when the command was given.
 """
 
 from bms.points import (
+    PATH_BUS_ABOVE,
     PATH_STATES,
     SELF_TESTS,
     STATE_ACTIVE,
@@ -39,6 +40,7 @@ STATE_SENTENCES = {
 }
 """What a state means, as the first line of `status` and in docs/points.md."""
 
+_WAITING = "Guarding and nothing is blocked, but the contactors are open: see below."
 _WARNED = "Guarding and nothing is blocked, but there are warnings."
 _RESTART = "Configured, but not guarding yet: `restart` starts it."
 _KINDS = (("faults", "fault"), ("warnings", "warning"))  # point, and what one of it is called
@@ -71,6 +73,13 @@ def _causes(console):
     if failed != INVALID and failed:
         checks = [SELF_TESTS[bit] for bit in range(len(SELF_TESTS)) if failed >> bit & 1]
         yield "  The start-up self-test failed at: %s." % ", ".join(checks).replace("_", " ")
+    if console.point("path_state") == PATH_BUS_ABOVE:
+        yield "  The contactors stay open: something holds the bus (%s) above the pack (%s)." % (
+            _text(console, "bus_voltage_mv"),
+            _text(console, "pack_voltage_mv"),
+        )
+        yield "  Lower the charger's voltage to the pack's, or switch it off until they closed;"
+        yield "  they try again by themselves, twice a minute."
     lead = console.point("suspect_lead")
     if lead >= 0:
         yield "  Look at balance lead %d, the %s from pack minus." % (lead, ordinal(lead + 1))
@@ -92,6 +101,8 @@ def _headline(console):
             return "NOT WELL: %s is blocked." % blocked
     if state == STATE_UNCONFIGURED and console.settings.configured():
         return _RESTART
+    if state == STATE_ACTIVE and console.point("path_state") == PATH_BUS_ABOVE:
+        return _WAITING
     if state == STATE_ACTIVE and console.raised("warnings"):
         return _WARNED
     return STATE_SENTENCES[state]
