@@ -83,12 +83,13 @@ def test_the_voltage_at_half_charge_is_that_of_the_chemistry(name, low_v, high_v
     assert low_v < middle_v < high_v
 
 
-def test_resting_lifepo4_knows_its_branch_by_16_to_24_mv():
-    # estimation.md: hysteresis of +-8 to 12 mV on the plateau
+def test_the_branches_of_lifepo4_lie_between_those_of_rests_and_of_slow_tests():
+    # estimation.md: rests show +-8 to 12 mV on the plateau; slow tests of A123 show 34 mV between
+    # the branches, of EVE 280 28 mV
     model = cell("lfp")
     for percent in (45, 50, 55, 80, 85, 90):
         gap = model["ocv_charge_dmv"][percent] - model["ocv_discharge_dmv"][percent]
-        assert 160 <= gap <= 240
+        assert 160 <= gap <= 340
 
 
 def test_lifepo4_is_half_as_resistive_warm_and_three_times_cold():

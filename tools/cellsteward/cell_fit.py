@@ -34,11 +34,18 @@ CHEMISTRIES = ("lfp", "nmc", "nca", "lto", "sodium")
 
 _TAU_GRID_S = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _TAU_BANDS_S = ((1, 24), (24, 200), (200, 5000))  # fast, middle, slow: one branch each
-_HYSTERESIS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
+_HYSTERESIS = (0.03, 0.04, 0.05, 0.06, 0.08, 0.10, 0.13)
 _GAP_SHARE_MAX = 1.0
 _BRANCH_MAX = 7.0  # of R0; a slow branch beyond that explains errors of the curve instead
 _INSIDE = (0.10, 0.97)  # where the ends of the curve, known badly, do not rule the fit
 _HUBER_V = 0.005
+# A branch of many minutes, an error of the curve and hysteresis look alike in a log of hours. What
+# is known of such branches goes beside what the log shows, whose residual is about 5 mV and alike
+# for 15 minutes: it is worth as many observations as it has quarters of an hour.
+_SLOW_S = 300.0
+_SLOW_SHARE, _SLOW_SPREAD = 0.3, 0.4  # of R0
+_GAP_SHARE, _GAP_SPREAD = 0.8, 0.3
+_ALIKE_S = 900.0
 _SHORTEST_S = 1800
 _SMALLEST_SPAN = 0.15
 _ERROR_MIN_DMV = 20
@@ -99,10 +106,7 @@ def fit(
     tracks = [_usable(log, capacity, start_soc, test, notes) for log in logs]
     generic = importlib.import_module(f"cells.{chemistry}").CELL
     taus, span = _choose(tracks, test, capacity)
-    columns = [_columns(of, test, taus, span) for of in tracks]
-    solved = [
-        _solve(matrix, of, _rest(of, test)) for matrix, of in zip(columns, tracks, strict=True)
-    ]
+    solved = [_best_start(of, test, taus, span, _rest(of, test))[0] for of in tracks]
     share = float(np.clip(_pooled([s[-1] for s in solved], tracks), 0, _GAP_SHARE_MAX))
     r0 = [s[0] for s in solved]
     for of, value in zip(tracks, r0, strict=True):
@@ -243,9 +247,9 @@ def _found_start(log: Log, capacity: float, test: OcvTest) -> float:
     return best
 
 
-def _columns(of: Track, test: OcvTest, taus: Any, span: float) -> Any:
+def _columns(of: Track, test: OcvTest, taus: Any, span: float, start: float) -> Any:
     half = (test.charge_v - test.discharge_v) / 2
-    gap = np.interp(of.soc, PERCENT, half) * hysteresis(of.soc, span)
+    gap = np.interp(of.soc, PERCENT, half) * hysteresis(of.soc, span, start)
     slow = [polarization(of.current_a, of.step_s, tau) for tau in taus]
     return np.array([of.current_a, *slow, gap]).T
 
@@ -262,7 +266,7 @@ def _choose(tracks: list[Track], test: OcvTest, capacity: float) -> tuple[list[f
     weight = np.zeros(len(_TAU_GRID_S))
     rests = [_rest(of, test) for of in tracks]
     for of, rest in zip(tracks, rests, strict=True):
-        answer = _solve(_columns(of, test, _TAU_GRID_S, 0.03), of, rest)
+        answer, _ = _best_start(of, test, _TAU_GRID_S, 0.06, rest)
         weight += answer[1:-1] / max(answer[0], 1e-9)
     taus = []
     for low, high in _TAU_BANDS_S:
@@ -274,11 +278,22 @@ def _choose(tracks: list[Track], test: OcvTest, capacity: float) -> tuple[list[f
     for span in _HYSTERESIS:
         cost = 0.0
         for of, rest in zip(tracks, rests, strict=True):
-            matrix = _columns(of, test, taus, span)
-            left = (rest - matrix @ _solve(matrix, of, rest))[_inside(of)]
-            cost += float(np.mean(np.minimum(np.abs(left), 4 * _HUBER_V)))
+            cost += _best_start(of, test, taus, span, rest)[1]
         costs.append(cost)
     return taus, _HYSTERESIS[int(np.argmin(costs))]
+
+
+def _best_start(of: Track, test: OcvTest, taus: Any, span: float, rest: Any) -> tuple[Any, float]:
+    """Solution and cost with the branch on which the log began, which nobody wrote down."""
+    best: tuple[Any, float] = (None, np.inf)
+    for start in (-1.0, 0.0, 1.0):
+        matrix = _columns(of, test, taus, span, start)
+        answer = _solve(matrix, of, rest, taus)
+        left = np.abs(rest - matrix @ answer)[_inside(of)]
+        cost = float(np.mean(np.minimum(left, 4 * _HUBER_V)))
+        if cost < best[1]:
+            best = answer, cost
+    return best
 
 
 def _inside(of: Track) -> Any:
@@ -286,7 +301,7 @@ def _inside(of: Track) -> Any:
     return inside if inside.any() else np.ones(len(of.soc), dtype=bool)
 
 
-def _solve(matrix: Any, of: Track, rest: Any) -> Any:
+def _solve(matrix: Any, of: Track, rest: Any, taus: Any) -> Any:
     """R0, R of the branches, share of the gap: none negative, outliers weighted down."""
     from scipy.optimize import lsq_linear
 
@@ -296,15 +311,23 @@ def _solve(matrix: Any, of: Track, rest: Any) -> Any:
     top[-1] = _GAP_SHARE_MAX
     weight = np.ones(len(wanted))
     answer = np.zeros(columns.shape[1])
+    prior = np.zeros(columns.shape[1])
+    known = np.zeros(columns.shape[1])
+    slow = [1 + at for at, tau in enumerate(taus) if tau > _SLOW_S]
     for round_ in range(4):
-        normal = columns.T @ (columns * weight[:, None])
+        normal = columns.T @ (columns * weight[:, None]) + np.diag(prior)
         scale = 1 / np.sqrt(np.maximum(np.diag(normal), 1e-30))
         # The root of the normal equations is as small as the unknowns are many.
         root = np.linalg.cholesky(normal * np.outer(scale, scale) + 1e-9 * np.eye(len(scale)))
-        target = np.linalg.solve(root, scale * (columns.T @ (weight * wanted)))
+        target = np.linalg.solve(root, scale * (columns.T @ (weight * wanted) + prior * known))
         answer = scale * lsq_linear(root.T, target, bounds=(0, np.maximum(top / scale, 1e-12))).x
         if round_ == 0:
-            top[1:-1] = _BRANCH_MAX * max(answer[0], 1e-9)
+            r0 = max(answer[0], 1e-9)
+            top[1:-1] = _BRANCH_MAX * r0
+            known[slow] = _SLOW_SHARE * r0
+            known[-1] = _GAP_SHARE
+            prior[-1] = (_HUBER_V / _GAP_SPREAD) ** 2 * _ALIKE_S / of.step_s
+            prior[slow] = (_HUBER_V / (_SLOW_SPREAD * r0)) ** 2 * _ALIKE_S / of.step_s
         left = np.abs(wanted - columns @ answer)
         weight = np.minimum(1, _HUBER_V / np.maximum(left, 1e-9))
     return answer

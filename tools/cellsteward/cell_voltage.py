@@ -15,6 +15,7 @@ from cellsteward.logs import Log, LogError
 PERCENT = np.arange(101) / 100
 _SLOPE_AT = np.arange(21) / 20
 _GAP_S = 120.0
+WHOLE_CHANGE = 0.63  # hysteresis_bp of a cell file is this share of a change of branch
 
 
 @dataclass
@@ -84,14 +85,16 @@ def polarization(current_a: Any, step_s: float, tau_s: float) -> Any:
 
 
 def hysteresis(soc: Any, span: float, start: float = 0.0) -> Any:
-    """Branch from -1 (after discharging) to 1, 63 % of a change done after the charge `span`."""
-    change = np.diff(soc, prepend=soc[0])
-    keep = np.exp(-np.abs(change) / span).tolist()
-    target = np.sign(change).tolist()
+    """Branch from -1 (after discharging) to 1, as the device follows it: elastic.
+
+    It moves with the charge until it is on a branch and stays there; a short pulse back that is
+    undone leaves nothing. 63 % of a whole change takes the charge `span`.
+    """
+    steps = (np.diff(soc, prepend=soc[0]) * (2 * WHOLE_CHANGE / span)).tolist()
     state = start
     states = []
-    for weight, side in zip(keep, target, strict=True):
-        state = weight * state + (1 - weight) * side
+    for step in steps:
+        state = min(1.0, max(-1.0, state + step))
         states.append(state)
     return np.array(states)
 
