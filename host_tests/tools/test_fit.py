@@ -103,7 +103,7 @@ def test_a_known_cell_is_found_back(made_up):
     gap_dmv = made.cell["ocv_charge_dmv"][50] - made.cell["ocv_discharge_dmv"][50]
     assert gap_dmv == pytest.approx(120, abs=25)
     assert 300 <= made.cell["hysteresis_bp"] <= 800
-    assert all(result.rmse_v < 0.002 for result in made.logs)
+    assert all(result.rmse_v < 0.003 for result in made.logs)
 
 
 def test_the_fit_tells_the_voltage_of_a_log_that_it_has_not_seen(made_up):

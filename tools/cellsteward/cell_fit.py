@@ -229,7 +229,7 @@ def _usable(
 
 
 def _found_start(log: Log, capacity: float, test: OcvTest) -> float:
-    """Start that explains the whole log best, with R0 only: coarse, then fine."""
+    """Start that explains the whole log best: coarse, then fine."""
     best = 0.5
     for step, reach in ((0.05, 0.5), (0.005, 0.05)):
         tries = np.clip(np.arange(best - reach, best + reach + step / 2, step), 0, 1)
@@ -240,7 +240,9 @@ def _found_start(log: Log, capacity: float, test: OcvTest) -> float:
             middle = np.interp(of.soc, PERCENT, (test.charge_v + test.discharge_v) / 2)
             rest = of.voltage_v - middle
             slow = polarization(of.current_a, of.step_s, 100)
-            matrix = np.array([of.current_a, slow]).T
+            gap = (test.charge_v - test.discharge_v) / 2
+            branch = np.interp(of.soc, PERCENT, gap) * hysteresis(of.soc, 0.05)
+            matrix = np.array([of.current_a, slow, branch]).T
             answer, *_ = np.linalg.lstsq(matrix, rest, rcond=None)
             costs.append(float(np.mean(np.abs(rest - matrix @ answer)) + 10 * outside.mean()))
         best = float(tries[int(np.argmin(costs))])
