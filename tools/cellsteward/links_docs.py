@@ -13,7 +13,8 @@ from links.verdict_rows import ROWS as VERDICT_ROWS
 
 PAGE = DOCS / "links.md"
 
-_TITLES = dict(zip(LINKS, ("CAN", "RS485", "Modbus TCP", "Bluetooth"), strict=True))
+_WORDS = ("CAN", "RS485", "Modbus TCP", "Bluetooth")
+_TITLES: dict[str, str] = dict(zip(LINKS, _WORDS, strict=True))
 
 
 def generate() -> str:
