@@ -26,9 +26,10 @@ from console.console import Console
 from links.diagnosis import POINTS as LINK_POINTS
 from links.diagnosis import Diagnosis
 from modbus.registers import RegisterMap
-from modbus.rtu import RtuSlave
+from modbus.rtu import Rtu
 from modbus.server import Server
 from recorder.recorder import COUNTERS, Recorder
+from rs485.port import Port
 from storage.configuration import Configuration, ConfigurationError
 
 VERSION = "0.1.0"
@@ -359,7 +360,7 @@ class Application:
             self.changed_by_bus,
         )
         server = Server(value("modbus_address"), registers)
-        await RtuSlave(uart, baud, server, transmit_enable).run()
+        await Port(uart, baud, (Rtu(server),), self.diagnosis, transmit_enable).run()
 
     async def _inverter(self):
         # Imported here: a board without an inverter does not pay for the link to one.

@@ -9,8 +9,20 @@ from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import Requests
+from links.diagnosis import (
+    CRC_ERRORS,
+    FRAMES_IN,
+    FRAMES_OUT,
+    RS485,
+    TIMEOUTS,
+    UNKNOWN,
+    Diagnosis,
+)
+from links.framing import Framer
 from modbus.registers import RegisterMap
+from modbus.rtu import Rtu
 from modbus.server import MAX_ADU, Server
+from rs485.port import Port
 
 ADDRESS = 17
 CODE = 4711
@@ -78,6 +90,46 @@ class Device:
         self.points.live[self.points.offset(name) + index] = value
 
 
+class Counted:
+    """What tests ask of the link that a framer or a port counts on."""
+
+    def counted(self, *fields):
+        return sum(self.diagnosis.values[field + RS485] for field in fields)
+
+    @property
+    def requests(self):
+        return self.counted(FRAMES_IN)
+
+    @property
+    def answers(self):
+        return self.counted(FRAMES_OUT)
+
+    @property
+    def others(self):
+        return self.counted(UNKNOWN)
+
+    @property
+    def broken(self):
+        """Bursts that were no frame, or the beginning of one only."""
+        return self.counted(CRC_ERRORS, TIMEOUTS)
+
+
+class ModbusFramer(Counted, Framer):
+    """A framer that knows Modbus alone, for one address."""
+
+    def __init__(self, address):
+        self.diagnosis = Diagnosis()
+        super().__init__((Rtu(Server(address, None)),), self.diagnosis, RS485)
+
+
+class Slave(Counted, Port):
+    """A port that speaks Modbus alone."""
+
+    def __init__(self, uart, baud, server, transmit_enable=None):
+        self.diagnosis = Diagnosis()
+        super().__init__(uart, baud, (Rtu(server),), self.diagnosis, transmit_enable)
+
+
 class _Wait:
     """Something to await: hands `what` to whoever drives the coroutine."""
 
@@ -126,7 +178,7 @@ class _Reader:
 
 
 class Line:
-    """Stands in for asyncio in modbus.rtu and drives one slave in virtual milliseconds."""
+    """Stands in for asyncio in rs485.port and drives one slave in virtual milliseconds."""
 
     def __init__(self, baud=9600):
         self.baud = baud
@@ -135,7 +187,7 @@ class Line:
         self.sent = []  # (time, bytes)
         self.wakeups = 0
         self._arrivals = []  # (time, bytes), in order
-        self.StreamReader = _Reader  # what modbus.rtu uses of asyncio, with sleep_ms
+        self.StreamReader = _Reader  # what rs485.port uses of asyncio, with sleep_ms
 
     def sleep_ms(self, duration_ms):
         return _Wait("sleep", duration_ms)

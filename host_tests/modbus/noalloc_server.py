@@ -13,9 +13,11 @@ from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import NONE, Requests
+from links.diagnosis import RS485, Diagnosis
+from links.framing import BUSY, PAUSED, Framer
 from modbus.crc16 import crc16
-from modbus.framing import Framer
 from modbus.registers import COMMAND, UNLOCK, RegisterMap
+from modbus.rtu import Rtu
 from modbus.server import MAX_ADU, Server
 
 ADDRESS = 17
@@ -70,7 +72,7 @@ access = Access(parameters)
 box = Requests()
 registers = RegisterMap(points, parameters, access, box, print)
 server = Server(ADDRESS, registers)
-framer = Framer(ADDRESS)
+framer = Framer((Rtu(server),), Diagnosis(), RS485)
 
 frames = [frame(text) for text in REQUESTS]
 frames.append(frame("0301000008", 0))
@@ -92,7 +94,7 @@ def receive(data, length):
     framer.received(length)
     answered = 0
     for attempt in range(3):
-        size = framer.find(attempt > 0)
+        size = framer.find(PAUSED if attempt else BUSY)
         if size:
             if server.respond(framer.buffer, size, response, framer.start):
                 answered += 1

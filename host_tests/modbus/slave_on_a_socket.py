@@ -15,9 +15,11 @@ from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import Requests
+from links.diagnosis import RS485, Diagnosis
 from modbus.registers import RegisterMap
-from modbus.rtu import RtuSlave
+from modbus.rtu import Rtu
 from modbus.server import Server
+from rs485.port import Port
 
 _POLL = 3  # MP_STREAM_POLL, py/stream.h
 _FILE_NUMBER = 10  # MP_STREAM_GET_FILENO
@@ -72,10 +74,12 @@ registers = RegisterMap(points, parameters, Access(parameters), Requests(), prin
 connection = socket.socket()
 connection.connect(socket.getaddrinfo("127.0.0.1", int(sys.argv[1]))[0][-1])
 switch = Pin()
-slave = RtuSlave(SocketUart(connection), int(sys.argv[2]), Server(17, registers), switch)
+diagnosis = Diagnosis()
+languages = (Rtu(Server(17, registers)),)
+slave = Port(SocketUart(connection), int(sys.argv[2]), languages, diagnosis, switch)
 try:
     asyncio.run(slave.run())
 except OSError as error:
     assert str(error) == "closed", error
 assert switch.value == 0
-print(slave.requests, slave.answers, slave.exceptions, slave.others, slave.crc_errors)
+print(*[diagnosis.values[RS485 + 4 * field] for field in range(5)])

@@ -46,7 +46,7 @@ class Slave:
         return data
 
     def end(self):
-        """What the slave counted: requests, answers, exceptions, others, crc_errors."""
+        """What the slave counted: requests, answers, damaged, late, others."""
         self.wire.close()
         text = self._process.communicate(timeout=20)[0]
         assert self._process.returncode == 0, text
@@ -116,9 +116,7 @@ def test_a_pymodbus_client_reads_writes_and_is_refused(slave):
         assert not client.read_holding_registers(0x0100, count=8, device_id=ADDRESS).isError()
     client.close()
     slave.wire.shutdown(socket.SHUT_RDWR)
-    requests, answers, exceptions, others, crc_errors = slave.end()
-    assert (requests, answers, exceptions) == (61, 61, 5)
-    assert (others, crc_errors) == (0, 0)
+    assert slave.end() == [61, 61, 0, 0, 0]
 
 
 def test_requests_are_answered_after_garbage_and_byte_by_byte(slave):
@@ -132,6 +130,6 @@ def test_requests_are_answered_after_garbage_and_byte_by_byte(slave):
         slave.wire.sendall(bytes((byte,)))
         time.sleep(0.008)
     assert slave.receive(len(answer)) == answer
-    requests, answers, exceptions, _, crc_errors = slave.end()
-    assert (requests, answers, exceptions) == (41, 41, 0)
-    assert crc_errors >= 35
+    requests, answers, damaged, late, _ = slave.end()
+    assert (requests, answers) == (41, 41)
+    assert damaged + late >= 35

@@ -112,9 +112,9 @@ def boot():
     assert application.configuration.loaded, application.configuration.problems
     from console.console import Console
     from inverter.link import InverterLink
-    from modbus.rtu import RtuSlave
+    from rs485.port import Port as Rs485Port
 
-    for service_class in (RtuSlave, InverterLink, Console):
+    for service_class in (Rs485Port, InverterLink, Console):
         kept.append(service_class.run)
         service_class.run = wait
     assert len(application.services) == 5

@@ -1,145 +1,113 @@
-"""Modbus RTU slave on a UART: waits for requests, answers them, drives the transceiver.
+"""Modbus RTU as one of the languages of a serial line: what is a frame, and what answers it.
 
-Goals: an idle link costs nothing (the coroutine sleeps until bytes arrive); nothing waits busily;
-what a noisy line brings is survived (see modbus.framing).
-Timing (Modbus over serial line V1.02, 2.5.1.1): t3.5 is 3.5 characters up to 19200 baud, 1.75 ms
-above. An answer starts t3.5 after its request was complete, which also gives the master time to
-turn its own transceiver around.
-Limits: 8 data bits, no parity, 1 stop bit. The UART must not wait in readinto (timeout=0); its
-transmit buffer should hold 256 bytes, or answers go out in pieces. asyncio counts in
-milliseconds, so the transceiver keeps the line up to 2 ms longer than the last bit, plus what
-other coroutines take. It must not hear itself while it sends (tie /RE to DE), or the echo of a
-function 06 answer looks like its request again.
-Memory: buffers are made once; per request asyncio allocates a few small objects, bounded.
+A frame has neither a start mark nor a length: function and byte count say how long it is, the CRC
+says whether that was true. See links.framing for what finds frames in a stream.
 """
 
-import asyncio
+from modbus.crc16 import crc16
+from modbus.server import BROADCAST, EXCEPTION_FLAG, MAX_ADU, word
 
-from modbus.framing import Framer
-from modbus.server import EXCEPTION_FLAG, MAX_ADU
+# Rows of links.peer_rows.
+_MODBUS_MASTER = 1
+_SUNSPEC_MASTER = 2
+_SUNSPEC = 40000
 
-_BITS_PER_BYTE = 10  # start, 8 data, stop
-_FIXED_PAUSE_BAUD = 19200
-_FIXED_PAUSE_MS = 2  # 1.75 ms in the specification
-# Bytes that became no frame are forgotten after this silence: longer than the gaps that USB
-# adapters (16 ms) and busy hosts put into a request, shorter than any master's time-out.
-_IDLE_MS = 100
-_SENDING_EXTRA_MS = 50  # how much longer than computed sending may take before it is given up
+# Function: bytes of a request with address and CRC, place of its byte count (0: none); the same of
+# a response (V1.1b3, 6.1 to 6.17).
+_SHAPES = {
+    1: (8, 0, 5, 2),
+    2: (8, 0, 5, 2),
+    3: (8, 0, 5, 2),
+    4: (8, 0, 5, 2),
+    5: (8, 0, 8, 0),
+    6: (8, 0, 8, 0),
+    15: (9, 6, 8, 0),
+    16: (9, 6, 8, 0),
+    22: (10, 0, 10, 0),
+    23: (13, 10, 5, 2),
+}
+_REQUEST = 0
+_RESPONSE = 2
+_EXCEPTION_SIZE = 5
+_MIN_SIZE = 4
 
 
-class RtuSlave:
-    """Serves `server` on `uart` at `baud`; `transmit_enable(1)` and `(0)` switch the transceiver
-    (None: it switches by itself). Counts requests for us, answers, and the exceptions in them."""
+class Rtu:
+    """Modbus RTU for one `server`, as links.framing and rs485.port want a language.
 
-    def __init__(self, uart, baud, server, transmit_enable=None):
-        self.requests = 0
-        self.answers = 0
-        self.exceptions = 0
-        self._uart = uart
-        self._baud = baud
+    peer: row of links.peer_rows that the latest master looks like; refused: whether its request
+    was answered by an exception. None of this allocates, apart from what the server says.
+    """
+
+    def __init__(self, server):
+        self.peer = _MODBUS_MASTER
+        self.refused = False
+        self.effort = 0
         self._server = server
-        self._transmit_enable = transmit_enable
-        self._framer = Framer(server.address)
-        self._response = bytearray(MAX_ADU)
-        self._response_view = memoryview(self._response)
-        if baud > _FIXED_PAUSE_BAUD:
-            self._pause_ms = _FIXED_PAUSE_MS
-        else:
-            self._pause_ms = -(-3500 * _BITS_PER_BYTE // baud)
+        self._ours = (server.address, BROADCAST)
 
-    @property
-    def others(self):
-        """Valid frames on the line that were no request for us."""
-        return self._framer.others
+    def frame(self, buffer, at, fill):
+        """See links.framing."""
+        self.effort = 0
+        length = self._whole(buffer, at, fill, _REQUEST)
+        if length and buffer[at] in self._ours:
+            return length
+        return -(length or self._whole(buffer, at, fill, _RESPONSE))
 
-    @property
-    def crc_errors(self):
-        """Bursts of bytes that were no valid frame."""
-        return self._framer.crc_errors
+    def burst(self, buffer, at, fill):
+        """A function we do not know, or a known one of a wrong length."""
+        length = fill - at
+        if not _MIN_SIZE <= length <= MAX_ADU or not self._valid(buffer, at, length, fill):
+            return 0
+        return length if buffer[at] in self._ours else -length
 
-    async def run(self):
-        """Serve until cancelled. Raises OSError if the line itself is gone."""
-        reader = asyncio.StreamReader(self._uart)
-        while True:
-            count = await reader.readinto(self._framer.space())
-            if count:
-                self._framer.received(count)
-                await self._serve()
-            else:  # readable, but empty: a closed socket, and it stays so
-                await asyncio.sleep_ms(_IDLE_MS)
+    def pending(self, buffer, at, fill):
+        """Whether an incomplete request for us may begin at `at`."""
+        if buffer[at] not in self._ours:
+            return False
+        if fill - at < _MIN_SIZE:
+            return fill - at == 1 or buffer[at + 1] in _SHAPES
+        shape = _SHAPES.get(buffer[at + 1])
+        if not shape:
+            return False
+        length = self._length(buffer, at, fill, _REQUEST)
+        return not length or at + length > fill
 
-    async def _serve(self):
-        """Answer what has arrived and what follows, until nothing is left to become a frame."""
-        framer = self._framer
-        silent_ms = 0
-        while framer.pending():
-            length = framer.find(silent_ms > 0)
-            if length:
-                await asyncio.sleep_ms(self._pause_ms)
-                await self._answer(length)
-                continue
-            if silent_ms >= _IDLE_MS:
-                framer.clear()
-                return
-            await asyncio.sleep_ms(self._pause_ms)
-            count = self._uart.readinto(framer.space())
-            if count:
-                framer.received(count)
-                silent_ms = 0
-            else:
-                silent_ms += self._pause_ms
+    def begins(self, byte):
+        """Zeros are common in garbage, so a broadcast is not looked for behind some."""
+        return byte == self._server.address
 
-    async def _answer(self, length):
-        framer = self._framer
-        size = self._server.respond(framer.buffer, length, self._response, framer.start)
-        framer.drop(length)
-        self.requests += 1
-        if size and await self._transmit(size):
-            self.answers += 1
-            if self._response[1] & EXCEPTION_FLAG:
-                self.exceptions += 1
+    def respond(self, buffer, at, length, response):
+        """Put the answer to the request at `at` into `response`; returns its length, or 0."""
+        size = self._server.respond(buffer, length, response, at)
+        self.refused = size > 0 and response[1] & EXCEPTION_FLAG != 0
+        self.peer = _SUNSPEC_MASTER if word(buffer, at + 2) >= _SUNSPEC else _MODBUS_MASTER
+        return size
 
-    async def _transmit(self, size):
-        """Send `size` bytes of the response. False if the UART did not take them in time."""
-        switch = self._transmit_enable
-        if not switch:
-            return await self._write(size)
-        switch(1)
-        try:
-            written = await self._write(size)
-            if written:
-                # One more for the division, one because a sleep may begin late in its millisecond.
-                await asyncio.sleep_ms(self._sending_ms(size) + 2)
-                await self._wait_until_sent()
-            return written
-        finally:
-            switch(0)
+    def _length(self, buffer, at, fill, side):
+        """What the bytes at `at` say about their length; 0 if they say nothing (yet)."""
+        here = fill - at
+        if here < _MIN_SIZE:
+            return 0
+        function = buffer[at + 1]
+        if function & EXCEPTION_FLAG:
+            return _EXCEPTION_SIZE if side == _RESPONSE else 0
+        shape = _SHAPES.get(function)
+        if not shape:
+            return 0
+        count_at = shape[side + 1]
+        if not count_at:
+            return shape[side]
+        return shape[side] + buffer[at + count_at] if count_at < here else 0
 
-    def _sending_ms(self, size):
-        return size * 1000 * _BITS_PER_BYTE // self._baud
+    def _whole(self, buffer, at, fill, side):
+        """Length of the whole, valid frame of that side at `at`, 0 if there is none."""
+        length = self._length(buffer, at, fill, side)
+        return length if length and self._valid(buffer, at, length, fill) else 0
 
-    async def _write(self, size):
-        left_ms = self._sending_ms(size) + _SENDING_EXTRA_MS
-        sent = 0
-        while left_ms > 0:
-            sent += self._uart.write(self._response_view[sent:size]) or 0
-            if sent >= size:
-                return True
-            await asyncio.sleep_ms(self._pause_ms)
-            left_ms -= self._pause_ms
-        return False
-
-    async def _wait_until_sent(self):
-        """The time for sending is over; if the UART knows better, believe it for a while.
-
-        rp2's txdone says yes while the last byte is still on its way (docs of machine.UART.flush),
-        hence one more millisecond after it: a character at 9600 baud.
-        """
-        txdone = getattr(self._uart, "txdone", None)
-        if txdone is None or txdone():
-            return
-        for _ in range(_SENDING_EXTRA_MS):
-            await asyncio.sleep_ms(1)
-            if txdone():
-                break
-        await asyncio.sleep_ms(2)
+    def _valid(self, buffer, at, length, fill):
+        end = at + length - 2
+        if end + 2 > fill:
+            return False
+        self.effort += length
+        return crc16(buffer, at, end) == buffer[end] | buffer[end + 1] << 8

@@ -1,0 +1,1 @@
+"""The RS485 port: one line, several masters' languages."""
