@@ -61,12 +61,10 @@ class Framer:
         self._effort = 0
 
     def space(self):
-        """Where to receive into: a view of at least MAX_FRAME bytes. Call `received` afterwards."""
+        """Where to receive: a view of at least MAX_FRAME bytes. Call `received` afterwards."""
         if self.start:
             self._move_to_front()
-        if (
-            self.fill > _SIZE - MAX_FRAME
-        ):  # garbage without a pause: a frame may be in its last half
+        if self.fill > _SIZE - MAX_FRAME:  # garbage without a pause: its last half may be a frame
             self._forget(self.start + self.fill - MAX_FRAME)
             self._move_to_front()
         return self._view[self.fill :]
@@ -170,10 +168,10 @@ class Framer:
         return 0
 
     def _may_begin(self, byte):
-        for language in self.languages:
+        for language in self.languages:  # any() would build a generator
             if language.begins(byte):
-                return True
-        return False
+                return 1
+        return 0
 
     def _find_after_pause(self, idle):
         """Something other than a frame of known length is at `start`, and then came a pause."""

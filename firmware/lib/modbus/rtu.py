@@ -42,6 +42,7 @@ class Rtu:
     def __init__(self, server):
         self.peer = _MODBUS_MASTER
         self.refused = False
+        self.damaged = False  # never: what has a wrong CRC is no frame
         self.effort = 0
         self._server = server
         self._ours = (server.address, BROADCAST)

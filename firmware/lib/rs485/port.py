@@ -3,8 +3,8 @@
 Goals: an idle link costs nothing (the coroutine sleeps until bytes arrive); nothing waits busily;
 what a noisy line brings is survived, and one request gets one answer in its own language (see
 links.framing, which also says what a language is). Here a language has besides
-    respond(buffer, at, length, response)  puts the answer into `response`, returns its length, or 0
-    peer, refused                          for links.diagnosis, after `respond`
+    respond(buffer, at, length, response)   puts the answer into `response`; its length, or 0
+    peer, refused, damaged                  of the latest request, for links.diagnosis
 Timing (Modbus over serial line V1.02, 2.5.1.1): t3.5 is 3.5 characters up to 19200 baud, 1.75 ms
 above. An answer starts t3.5 after its request was complete, which also gives the master time to
 turn its own transceiver around.
@@ -18,7 +18,7 @@ Memory: buffers are made once; per request asyncio allocates a few small objects
 
 import asyncio
 
-from links.diagnosis import FRAMES_OUT, REFUSED, RS485, TIMEOUTS
+from links.diagnosis import CRC_ERRORS, FRAMES_OUT, REFUSED, RS485, TIMEOUTS
 from links.framing import BUSY, IDLE, MAX_FRAME, PAUSED, Framer
 
 _BITS_PER_BYTE = 10  # start, 8 data, stop
@@ -89,6 +89,8 @@ class Port:
         framer.drop(length)
         self._diagnosis.heard(RS485, language.peer)
         self._diagnosis.tell(RS485, REFUSED, language.refused)
+        if language.damaged:
+            self._diagnosis.count(CRC_ERRORS, RS485)
         if size:
             sent = await self._transmit(size)
             self._diagnosis.count(FRAMES_OUT if sent else TIMEOUTS, RS485)

@@ -1,0 +1,1 @@
+"""Pylontech's protocol on RS485: the battery that an inverter asks in ASCII."""
