@@ -103,6 +103,7 @@ class Battery:
         self.requests = requests.Requests()
         self.failure = None  # the exception that stopped the fast path, for the log
         self.restricted = False  # somebody asked for open gates
+        self.forbidden = 0  # GATE_* bits that somebody asked to keep open, until a restart
         self.keep_due = False  # what survives a reset changed: somebody shall keep it
         self._points = points
         self._afe = afe
@@ -281,7 +282,11 @@ class Battery:
         elif request == requests.GATES_OFF:
             self.restricted = True
         elif request == requests.GATES_AUTO:
-            self.restricted = False
+            self._forbid(0)
+        elif request == requests.CHARGE_OFF:
+            self._forbid(GATE_CHARGE)
+        elif request == requests.DISCHARGE_OFF:
+            self._forbid(GATE_DISCHARGE)
         elif request == requests.REPROGRAM_AFE and self._configured:
             self._reprogram_due = not self._chip.busy
             if self._chip.busy:
@@ -308,6 +313,11 @@ class Battery:
             self.rebounds.forgive()
             self._clearing.begin(self._sample.trips)
             self._log.post(events.CLEARED, 0, 0, self._time.uptime_s)
+
+    def _forbid(self, gates):
+        """Somebody asked for these gates to stay open, and for no other."""
+        self.restricted = False
+        self.forbidden = gates
 
     def _capture(self):
         if self._chip.busy or self._measurement.problem == STALE:
@@ -408,7 +418,7 @@ class Battery:
         ):
             self.trial.abort()
             return 0
-        allowed = GATES_BOTH & ~blocked
+        allowed = GATES_BOTH & ~blocked & ~self.forbidden
         # Nothing is closed while a protection is on its way to trip: after a restart an
         # overcharged cell is not charged for another delay.
         allowed &= ~(self._protection.pending & ~self._path.commanded)

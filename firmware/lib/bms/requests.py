@@ -12,6 +12,8 @@ REPROGRAM_AFE = 4  # open both gates, program and test the measuring chip anew, 
 ACKNOWLEDGE_DEEP_DISCHARGE = 5  # allow a limited charge current to cells below their minimum
 CAPTURE = 6  # keep the latest raw sample for the commissioning check
 TRY_CURRENT = 7  # commissioning: close the gates for a limited first current
+CHARGE_OFF = 8  # instead of GATES_OFF or GATES_AUTO: keep only the charge gate open
+DISCHARGE_OFF = 9  # the same for the discharge gate
 
 
 class Requests:

@@ -23,7 +23,8 @@ _TRIPS = (
 # As in bms.requests.
 _REQUESTS = (
     "nothing", "clear faults", "gates off", "gates auto", "program the measuring chip",
-    "acknowledge a deep discharge", "check the wiring", "try a first current",
+    "acknowledge a deep discharge", "check the wiring", "try a first current", "charge off",
+    "discharge off",
 )  # fmt: skip
 # Part of a fault's name, and the unit of the value that raised it.
 _UNITS = (

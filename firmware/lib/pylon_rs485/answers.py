@@ -6,7 +6,8 @@ US2000C and a US3000C (the tests hold both). The layout of 60 (name, manufacture
 of batteries, serial numbers) is that of one emulator and was not seen from a battery: unverified.
 Conflicts are decided as in the recordings: 61 has its current in 10 mA; the discharge limit is
 negative in 92 and 47, and positive in 63.
-Module and cell ids in 61 are the battery's address, and 0 for the BMS, as recorded.
+The ids in 61 are the battery's address, as recorded.
+44 ends with a byte more than V3.3 lists: both recorded batteries send it, always 0.
 Limits: 16 error bits of cells in 44. Numbers that a field can not hold read as the nearest it can.
 Who may call: a coroutine. An answer allocates nothing after construction.
 """
@@ -55,7 +56,7 @@ class _Fields:
 
 
 # Places of values that are no points.
-_OWN_ADDRESS, _NO_VALUE, _AVERAGE = -1, -2, -3
+_OWN_ADDRESS, _AVERAGE = -1, -2
 
 
 class Answers:
@@ -77,7 +78,6 @@ class Answers:
 
         special = {
             tables.ADDRESS: _OWN_ADDRESS,
-            tables.ZERO: _NO_VALUE,
             tables.AVERAGE: _AVERAGE,
         }
 
@@ -167,8 +167,6 @@ class Answers:
             place = fields.places[row]
             if place == _OWN_ADDRESS:
                 value = self._own
-            elif place == _NO_VALUE:
-                value = 0
             elif place == _AVERAGE:
                 value = self._average_dc()
             else:
@@ -268,6 +266,7 @@ class Answers:
         )
         self._hex(errors & 0xFF, 1)
         self._hex(errors >> 8, 1)
+        self._hex(0, 1)
 
     def _compare(self, value, low, high):
         if value == INVALID:

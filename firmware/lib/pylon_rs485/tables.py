@@ -6,7 +6,6 @@ Source: serial_protocols.md 2.1. Fields are in the order of the wire.
 U8, U16, S16 = 1, 2, 3  # kinds of numbers
 KELVIN_DC = 2731
 ADDRESS = ""  # in place of a name: the battery's own address
-ZERO = "0"
 AVERAGE = "average"  # of the cell sensors
 
 # kind | point | multiply | divide | add
@@ -34,9 +33,9 @@ FIELDS_61 = (
     (U16, ADDRESS, 1, 1, 0),
     (U16, "afe_temperature_dc", 1, 1, KELVIN_DC),
     (U16, "afe_temperature_dc", 1, 1, KELVIN_DC),
-    (U16, ZERO, 1, 1, 0),
+    (U16, ADDRESS, 1, 1, 0),
     (U16, "afe_temperature_dc", 1, 1, KELVIN_DC),
-    (U16, ZERO, 1, 1, 0),
+    (U16, ADDRESS, 1, 1, 0),
 )
 FIELDS_63 = (
     (U16, "charge_voltage_limit_mv", 1, 1, 0),

@@ -1,0 +1,1 @@
+"""The protocol of JBD (Jiabaida) batteries: bytes in, bytes out, over whatever carries them."""
