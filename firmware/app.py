@@ -25,11 +25,8 @@ from bms.table import give_back
 from console.console import Console
 from links.diagnosis import POINTS as LINK_POINTS
 from links.diagnosis import Diagnosis
-from modbus.registers import RegisterMap
-from modbus.rtu import Rtu
-from modbus.server import Server
 from recorder.recorder import COUNTERS, Recorder
-from rs485.port import Port
+from serving.serial import SerialLinks
 from storage.configuration import Configuration, ConfigurationError
 
 VERSION = "0.1.0"
@@ -142,7 +139,14 @@ class Application:
         self._fast_path = FastPath(
             board, self.battery, self.recorder.keep, value("step_period_ms")
         )
-        self._modbus_door = Access(self.parameters)
+        self._serial = SerialLinks(
+            self.points,
+            self.parameters,
+            self.faults,
+            self.battery.requests,
+            self.changed_by_bus,
+            self.diagnosis,
+        )
         self._console_door = Access(self.parameters, trusted=True)
         self._reprogram = False
         self._running_s = 0
@@ -150,8 +154,10 @@ class Application:
         self.services = [
             ("slow path", self._slow_path),
             ("recorder", self._recorder),
-            ("modbus", self._modbus),
+            ("rs485", self._rs485),
         ]
+        if value("modbus_tcp_port"):
+            self._services.append(("modbus tcp", self._modbus_tcp))
         if value("inverter_profile"):
             self.services.append(("inverter", self._inverter))
         self.services.append(("console", self._console))
@@ -173,6 +179,11 @@ class Application:
             refused.append(
                 "'power_path' is contactor, but nothing would show a welded one: fit auxiliary "
                 "contacts and set 'contactor_aux', or a bleed resistor and 'contactor_bleed_s'"
+            )
+        if value("modbus_tcp_port") and not hasattr(self._board, "tcp_listener"):
+            refused.append(
+                "'modbus_tcp_port' is set, but board '%s' has no network: set it to 0"
+                % self._board.NAME
             )
         if contactor or value("predischarge"):
             from bms import precharge
@@ -307,7 +318,7 @@ class Application:
             last = now
             self.diagnosis.step(elapsed_ms)
             self.battery.slow_step(elapsed_ms)
-            self._modbus_door.step(elapsed_ms)
+            self._serial.step(elapsed_ms)
             self._console_door.step(elapsed_ms)
             if self._reprogram:
                 self._reprogram = not self.battery.requests.post(requests.REPROGRAM_AFE)
@@ -348,19 +359,17 @@ class Application:
     async def _recorder(self):
         await self.recorder.run(self.battery)
 
-    async def _modbus(self):
-        value = self.parameters.value
+    async def _rs485(self):
         baud = int(self._choice("modbus_baud"))
         uart, transmit_enable = self._board.rs485_port(baud)
-        registers = RegisterMap(
-            self.points,
-            self.parameters,
-            self._modbus_door,
-            self.battery.requests,
-            self.changed_by_bus,
-        )
-        server = Server(value("modbus_address"), registers)
-        await Port(uart, baud, (Rtu(server),), self.diagnosis, transmit_enable).run()
+        await self._serial.rs485(uart, baud, transmit_enable)
+
+    async def _modbus_tcp(self):
+        listener = self._board.tcp_listener(self.parameters.value("modbus_tcp_port"))
+        try:
+            await self._serial.tcp(listener)
+        finally:
+            listener.close()
 
     async def _inverter(self):
         # Imported here: a board without an inverter does not pay for the link to one.

@@ -5,6 +5,7 @@ every board has.
 """
 
 from boards.sim.simulation import simulation
+from boards.sim.sockets import TcpListener
 
 NAME = "sim"
 
@@ -82,6 +83,11 @@ def can_bus():
 def rs485_port(_baud):
     """RS485 as a local socket; a wire without a transceiver needs no transmit enable."""
     return simulation.rs485, None
+
+
+def tcp_listener(port):
+    """A TCP port of this computer, for Modbus TCP."""
+    return TcpListener(port)
 
 
 def console_port():

@@ -1,6 +1,7 @@
-"""Serial ports of the simulated board: local TCP sockets in the shape of machine.UART.
+"""Ports of the simulated board: local TCP sockets in the shape of machine.UART.
 
-The host tool listens and bridges each to a pseudo-terminal. Nothing here blocks: what a full
+The host tool listens for the serial ones and bridges each to a pseudo-terminal; for Modbus TCP the
+board listens itself. Nothing here blocks: what a full
 socket does not take is lost, as on a wire that nobody reads.
 """
 
@@ -47,3 +48,56 @@ class SerialPort(io.IOBase):
     def txdone(self):
         """Whether the last bit has left: a socket takes all at once."""
         return True
+
+
+class TcpListener(io.IOBase):
+    """A TCP port for clients, in the shape that modbus.tcp wants: reading accepts one.
+
+    connection: of the latest client.
+    """
+
+    typed = b""
+
+    def __init__(self, port):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(socket.getaddrinfo("127.0.0.1", port)[0][-1])
+        self.socket.listen(5)
+        self.socket.setblocking(False)
+        self.connection = None
+
+    def readinto(self, buffer):
+        """Accept a client: its IPv4 address goes into `buffer`."""
+        try:
+            accepted, address = self.socket.accept()
+        except OSError:
+            return None  # it was gone before we looked
+        self.connection = TcpConnection(accepted)
+        buffer[:] = address[4:8]  # struct sockaddr_in: family, port, address
+        return len(buffer)
+
+    def close(self):
+        """No more clients."""
+        self.socket.close()
+
+
+class TcpConnection(io.IOBase):
+    """One client's connection in the shape of a UART."""
+
+    typed = b""
+
+    def __init__(self, connected):
+        self.socket = connected
+        self.socket.setblocking(False)
+
+    def readinto(self, buffer):
+        """Bytes read, 0 if the client hung up, or None if nothing waits."""
+        return self.socket.readinto(buffer)
+
+    def write(self, data):
+        """Bytes taken, or None if the connection is full."""
+        return self.socket.write(data)
+
+    def close(self):
+        """Hang up."""
+        self.socket.close()

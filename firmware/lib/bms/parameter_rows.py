@@ -195,11 +195,21 @@ ROWS = b"""
 
 # Links
 10a0|modbus_address|-|u16|1|247|1|restart|Modbus address on RS485
-10a1|modbus_baud|9600 19200 38400 57600 115200|u16|0|4|0|restart|Modbus speed on RS485, 8 data bits, no parity, 1 stop bit
+10a1|modbus_baud|9600 19200 38400 57600 115200|u16|0|4|0|restart|Speed on RS485, whatever the language, 8 data bits, no parity, 1 stop bit
 10a2|inverter_profile|none pylontech|u16|0|1|1|restart|Language spoken to the inverter over CAN
 10a3|can_bitrate_kbit|125 250 500|u16|0|2|2|restart|Speed of the CAN bus
 10a4|access_code|-|secret|0|65535|0|now|Unlocks writes over a bus for a while; 0: a bus may never write
 10a5|access_minutes|min|u16|1|60|10|now|How long writes stay unlocked
+11c0|rs485_protocol|auto modbus pylontech jbd|u16|0|3|0|restart|Language on RS485; auto answers Modbus RTU, Pylontech and JBD masters, each in its own
+11c1|pylontech_address|-|u16|0|255|0|restart|Address for Pylontech RS485, 2 and up; 0: the only battery on the line, which speaks for every group
+11c2|modbus_tcp_port|-|u16|0|65534|0|restart|Port for Modbus TCP, usually 502; 0: off
+11c3|modbus_tcp_idle_s|s|u16|5|3600|60|restart|A client that asks nothing for this long is hung up on
+11c4|modbus_tcp_client_1_net|octets|u16|0|65534|0|now|First half of the address of a client that may connect, such as 192.168
+11c5|modbus_tcp_client_1_host|octets|u16|0|65534|0|now|Second half, such as 1.20; 0.0: every client of that net
+11c6|modbus_tcp_client_2_net|octets|u16|0|65534|0|now|The same for a second client
+11c7|modbus_tcp_client_2_host|octets|u16|0|65534|0|now|The same for a second client
+11c8|modbus_tcp_client_3_net|octets|u16|0|65534|0|now|The same for a third client
+11c9|modbus_tcp_client_3_host|octets|u16|0|65534|0|now|The same for a third client
 """
 
 ORDER = b"""

@@ -15,6 +15,10 @@ from bms.parameters import (
 from bms.table import INVALID
 from console.text import amount
 
+_OCTETS = "octets"  # unit of half an IPv4 address, which people write as 192.168
+_OCTET_MAX = 255
+_PAIR = 2
+
 EFFECTS = {
     APPLIES_NOW: "takes effect now",
     APPLIES_AFE: "the gates open for some seconds while the measuring chip is programmed anew",
@@ -80,6 +84,8 @@ class Settings:
         if choices:
             return choices[value]
         unit = parameters.units.name(index)
+        if unit == _OCTETS:
+            return "%d.%d" % (value >> 8, value & 0xFF)
         if unit == "0.1C":
             return "%d (%s)" % (value, amount(value, unit))
         return ("%d %s" % (value, "" if unit == "-" else unit)).rstrip()
@@ -90,6 +96,8 @@ class Settings:
         choices = parameters.choices(index)
         if choices:
             return ", ".join(choices)
+        if parameters.units.name(index) == _OCTETS:
+            return "0.0 to 255.254"
         return parameters.allowed(index, self._chemistry())
 
     def _chemistry(self):
@@ -103,6 +111,8 @@ class Settings:
         choices = parameters.choices(index)
         if text in choices:
             return choices.index(text)
+        if parameters.units.name(index) == _OCTETS:
+            text = _from_octets(text)
         try:
             value = int(text)
         except ValueError:
@@ -121,3 +131,15 @@ class Settings:
                 " (in units of %s)" % unit if unit not in ("", "-") else "",
             )
         )
+
+
+def _from_octets(text):
+    """The number that "192.168" stands for, as text; what is no such pair stays as it is."""
+    parts = text.split(".")
+    try:
+        pair = [int(part) for part in parts]
+    except ValueError:
+        return text
+    if len(pair) == _PAIR and min(pair) >= 0 and max(pair) <= _OCTET_MAX:
+        return str(pair[0] << 8 | pair[1])
+    return text

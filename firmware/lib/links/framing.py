@@ -150,12 +150,13 @@ class Framer:
 
     def _frame(self, at, only):
         """What the first language that knows the frame at `at` says of it; 0 if none does."""
-        for language in self.languages:
+        for index in range(len(self.languages)):
+            language = self.languages[index]
             if only is None or language is only:
                 length = language.frame(self.buffer, at, self.fill)
                 self._effort += language.effort
                 if length:
-                    self.language = language
+                    self.language = self.languages[index]  # serving.sleeping puts another there
                     return length
         return 0
 

@@ -4,6 +4,7 @@
     0x0100 ...      telemetry: all points in the order of their table, read only
     0x0F00 - 0x0F02 controls: unlock, command, unlocked
     0x1000 ...      parameters, at the registers their table names
+    0x9C40 ...      SunSpec models, from 40000 on (modbus.sunspec)
 
 Goals: one request is served from one snapshot, so 32-bit values and vectors are never torn;
 finding a register is one look into a packed array (2 bytes a register) and allocates nothing;
@@ -33,6 +34,7 @@ UNLOCK = 0x0F00
 COMMAND = 0x0F01
 UNLOCKED = 0x0F02
 PARAMETERS = 0x1000
+SUNSPEC = 40000
 
 # A write while locked: the server is "in the wrong state to process a request of this type", in
 # the words of V1.1b3, 7 for code 01; 02 and 03 would send the reader looking for a mistake in the
@@ -141,15 +143,25 @@ class _Block:
 class RegisterMap:
     """Registers over the tables. `access` is the lock of the bus that this map serves, `requests`
     the fast path's letter box (bms.requests). `changed(applies)` is called after parameters took
-    new values, with the most intrusive APPLIES_* among them, for whoever saves and programs."""
+    new values, with the most intrusive APPLIES_* among them, for whoever saves and programs.
+    faults: the faults table, which the SunSpec models need; without it they are not there.
+    beside: another map over the same tables, for another door, whose memory this one shares."""
 
-    def __init__(self, points, parameters, access, requests, changed):
+    def __init__(self, points, parameters, access, requests, changed, faults=None, beside=None):
         self._points = points
         self._parameters = parameters
         self._access = access
         self._requests = requests
         self._changed = changed
+        self._faults = faults
+        if beside is not None:
+            self._sunspec = beside._sunspec
+            self._snapshot_view = beside._snapshot_view
+            self._telemetry = beside._telemetry
+            self._settings = beside._settings
+            return
         snapshot = points.new_snapshot()
+        self._sunspec = [snapshot]  # and the models, once somebody reads there
         self._snapshot_view = memoryview(snapshot)
         self._telemetry = _Block(_telemetry_places(points), snapshot)
         self._settings = _Block(_parameter_places(parameters), parameters.values)
@@ -157,8 +169,11 @@ class RegisterMap:
     def read(self, address, count, response, at):
         """Put `count` registers into `response` from `at` on, two bytes each, high byte first.
 
-        Returns 0, or ILLEGAL_ADDRESS if not all of them exist. Allocates nothing.
+        Returns 0, or ILLEGAL_ADDRESS if not all of them exist. Allocates nothing, but for the
+        first read in the SunSpec models, which loads them.
         """
+        if address >= SUNSPEC:
+            return self._read_sunspec(address, count, response, at)
         if address >= PARAMETERS:
             first = address - PARAMETERS
             if not self._settings.holds(first, count):
@@ -180,6 +195,11 @@ class RegisterMap:
         another value, half a 32-bit value, a wrong code, an unknown command) or DEVICE_BUSY (the
         command before this one was not carried out yet: try again).
         """
+        if address >= SUNSPEC:
+            models = self._models()
+            if count != 1 or models is None:
+                return ILLEGAL_ADDRESS
+            return models.write(address, word(request, at), self._access.unlocked())
         if address >= PARAMETERS:
             return self._write_parameters(address - PARAMETERS, count, request, at)
         if count == 1 and address == UNLOCK:
@@ -187,6 +207,23 @@ class RegisterMap:
         if count == 1 and address == COMMAND:
             return self._command(word(request, at))
         return ILLEGAL_ADDRESS
+
+    def _read_sunspec(self, address, count, response, at):
+        models = self._models()
+        return ILLEGAL_ADDRESS if models is None else models.read(address, count, response, at)
+
+    def _models(self):
+        """The SunSpec models, loaded when they are asked for first; None if there are none."""
+        loaded = self._sunspec
+        if len(loaded) == 1:
+            if self._faults is None:
+                return None
+            from modbus.sunspec import SunSpec
+
+            loaded.append(
+                SunSpec(self._points, self._parameters, self._faults, loaded[0], self._requests)
+            )
+        return loaded[1]
 
     def _read_controls(self, address, count, response, at):
         if address + count > UNLOCKED + 1:

@@ -1,0 +1,1 @@
+"""Builds what serves masters on RS485 and clients on the network."""

@@ -1,0 +1,140 @@
+"""RS485 and Modbus TCP, as the settings want them: builds ports, languages and doors.
+
+Goals: a protocol is loaded only where it is configured, or, with `auto`, when somebody speaks it;
+what was unlocked over one link is not unlocked over another; one snapshot serves all languages,
+because none of them waits between taking and using it.
+"""
+
+from bms.access import Access
+from modbus.registers import RegisterMap
+from modbus.rtu import Rtu
+from modbus.server import Server
+from rs485.port import Port
+
+# Choices of rs485_protocol
+_AUTO, _MODBUS, _PYLONTECH, _JBD = range(4)
+_CLIENTS = 3  # modbus_tcp_client_...
+_EVERY_HOST = 0
+# What a sleeping language is known by: serving.sleeping.
+_PYLONTECH_SIGN = (0x7E, b"2", 0x0D, 96)
+_JBD_SIGN = (0xDD, b"\xa5\x5a", 0x77, 72)
+
+
+class SerialLinks:
+    """Services for the application: `rs485` and, where there is a port for it, `tcp`."""
+
+    def __init__(self, points, parameters, faults, letter_box, changed, diagnosis):
+        self._points = points
+        self._parameters = parameters
+        self._faults = faults
+        self._letter_box = letter_box
+        self._changed = changed
+        self._diagnosis = diagnosis
+        self._snapshot = None  # of all languages but Modbus
+        self._jbd = None
+        self._tcp = None
+        self._door = Access(parameters)
+        self._tcp_door = None
+        self._registers = RegisterMap(points, parameters, self._door, letter_box, changed, faults)
+        value = parameters.value
+        self._hosts = [
+            (
+                parameters.index("modbus_tcp_client_%d_net" % client),
+                parameters.index("modbus_tcp_client_%d_host" % client),
+            )
+            for client in range(1, 1 + _CLIENTS)
+        ]
+        protocol = value("rs485_protocol")
+        self._languages = []
+        if protocol in (_AUTO, _MODBUS):
+            self._languages.append(Rtu(Server(value("modbus_address"), self._registers)))
+        if protocol == _PYLONTECH:
+            self._languages.append(self._pylontech())
+        elif protocol == _JBD:
+            self._languages.append(self._jbd_language())
+        elif protocol == _AUTO:
+            from serving.sleeping import Sleeping
+
+            for load, sign in (
+                (self._pylontech, _PYLONTECH_SIGN),
+                (self._jbd_language, _JBD_SIGN),
+            ):
+                self._languages.append(Sleeping(self._languages, load, *sign))
+
+    def step(self, elapsed_ms):
+        """Let time pass, about once a second."""
+        self._door.step(elapsed_ms)
+        if self._jbd is not None:
+            self._jbd.step(elapsed_ms)
+        if self._tcp is not None:
+            self._tcp_door.step(elapsed_ms)
+            self._tcp.step(elapsed_ms)
+
+    async def rs485(self, uart, baud, transmit_enable):
+        """Serve a UART for ever. Raises OSError if it is gone."""
+        await Port(uart, baud, self._languages, self._diagnosis, transmit_enable).run()
+
+    async def tcp(self, listener):
+        """Serve a board's listener for ever. Raises OSError if the network is gone."""
+        from modbus.tcp import TcpServer
+
+        value = self._parameters.value
+        self._tcp_door = Access(self._parameters)
+        registers = RegisterMap(
+            self._points,
+            self._parameters,
+            self._tcp_door,
+            self._letter_box,
+            self._changed,
+            self._faults,
+            self._registers,
+        )
+        self._tcp = TcpServer(
+            listener,
+            Server(value("modbus_address"), registers),
+            self._may_connect,
+            1000 * value("modbus_tcp_idle_s"),
+            self._diagnosis,
+        )
+        await self._tcp.run()
+
+    def _may_connect(self, address):
+        """Whether a client's IPv4 address (four bytes) is on the list."""
+        values = self._parameters.values
+        net = address[0] << 8 | address[1]
+        host = address[2] << 8 | address[3]
+        for net_at, host_at in self._hosts:
+            if net and values[net_at] == net and values[host_at] in (host, _EVERY_HOST):
+                return True
+        return False
+
+    def _pylontech(self):
+        from pylon_rs485.language import Pylontech
+
+        return Pylontech(
+            self._parameters.value("pylontech_address"),
+            self._points,
+            self._parameters,
+            self._faults,
+            self._shared_snapshot(),
+        )
+
+    def _jbd_language(self):
+        from jbd.core import Jbd
+        from jbd.language import JbdLanguage
+
+        self._jbd = Jbd(
+            self._points,
+            self._parameters,
+            self._faults,
+            Access(self._parameters),
+            self._letter_box,
+            self._changed,
+            self._shared_snapshot(),
+        )
+        return JbdLanguage(self._jbd)
+
+    def _shared_snapshot(self):
+        if self._snapshot is None:
+            self._snapshot = self._points.new_snapshot()
+        return self._snapshot
