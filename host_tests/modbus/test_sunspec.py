@@ -132,9 +132,7 @@ def test_the_lithium_bank_in_units(client):
     assert bank.ModTmpMin.cvalue == pytest.approx(21.4)
     assert bank.ModTmpAvg.cvalue == pytest.approx(22.0)
     assert bank.StrVMax.cvalue == pytest.approx(53.12)
-    string = (
-        bank.groups["lithium_ion_string"][0] if isinstance(bank.groups, dict) else bank.string[0]
-    )
+    string = bank.string[0]
     assert string.StrNMod.value == 1
     assert string.StrSt.value == 3
     assert string.StrSoC.cvalue == pytest.approx(81.24)
