@@ -157,7 +157,7 @@ class Application:
             ("rs485", self._rs485),
         ]
         if value("modbus_tcp_port"):
-            self._services.append(("modbus tcp", self._modbus_tcp))
+            self.services.append(("modbus tcp", self._modbus_tcp))
         if value("inverter_profile"):
             self.services.append(("inverter", self._inverter))
         self.services.append(("console", self._console))
