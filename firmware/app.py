@@ -375,17 +375,28 @@ class Application:
         # Imported here: a board without an inverter does not pay for the link to one.
         from canbus.mcp2515 import MCP2515
         from inverter.link import InverterLink
+        from inverter.profiles import Profile
 
-        profile_name = self._choice("inverter_profile")
-        profile = __import__("inverter." + profile_name, None, None, (profile_name,))
-        spi, select, oscillator_hz = self._board.can_bus()
-        can = MCP2515(spi, select, int(self._choice("can_bitrate_kbit")), oscillator_hz)
         board = self._board
+        points = self.points
+        profile = Profile(self._choice("inverter_profile"), points, self.faults, self.parameters)
+        spi, select, oscillator_hz = board.can_bus()
+        can = MCP2515(spi, select, int(self._choice("can_bitrate_kbit")), oscillator_hz)
         link = InverterLink(
-            can, profile, self.points, self.faults, board.ticks_ms, board.ticks_diff
+            can,
+            profile,
+            points,
+            self.diagnosis,
+            board.ticks_ms,
+            board.ticks_diff,
+            self._shut_down,
         )
         self._link = link
         await link.run()
+
+    def _shut_down(self):
+        """The inverter asks the pack to switch itself off. True once that is under way."""
+        return self.battery.requests.post(requests.GATES_OFF)
 
     async def _console(self):
         port = self._board.console_port()

@@ -1,4 +1,4 @@
-"""Runs on MicroPython (32-bit WebAssembly build): encoding, sending, receiving allocate nothing.
+"""Runs on MicroPython (32-bit build): rules, frames, driver and peers allocate nothing.
 
 10,000 cycles under heap lock with changing points, faults and lost measurements, on an SPI bus
 that answers as a chip that has sent everything and received a frame. Prints OK.
@@ -7,14 +7,18 @@ that answers as a chip that has sent everything and received a frame. Prints OK.
 import micropython
 
 from bms.faults import Faults
+from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.table import INVALID
 from canbus.mcp2515 import MCP2515
-from inverter import pylontech
-from inverter.frames import FrameEncoder
+from inverter.conditions import ASKED, AWAKE
+from inverter.peers import Peers
+from inverter.profiles import Profile
 
 ROUNDS = 10000
+OTHERS = ("victron", "sma", "byd_hv", "growatt_lv", "luxpower", "seplos", "pylontech_v13")
+OTHERS_EVERY = 20
 KEEPALIVE_IN_RXB0 = b"\0\x60\xa0\0\0\x08\x01\x02\x03\x04\x05\x06\x07\x08"
 
 
@@ -47,9 +51,13 @@ def select(level):
 
 
 points = Points(ROWS)
-encoder = FrameEncoder(pylontech, points, Faults())
-snapshot = points.new_snapshot()
-view = memoryview(snapshot)
+fault_table = Faults()
+parameters = Parameters()
+profile = Profile("pylontech", points, fault_table, parameters)
+others = [Profile(name, points, fault_table, parameters) for name in OTHERS]
+encoder = profile.encoder
+peers = Peers()
+snapshot, view = profile.new_snapshot(points)
 spi = Spi()
 can = MCP2515(spi, select, 500, 8000000)
 spi.registers[0x2D] = 0x40  # an overrun, cleared every time
@@ -79,7 +87,14 @@ def run(rounds):
         live[warnings] = 0xFFFF ^ turn
         live[charge_allowed] = turn & 1
         points.snapshot_into(view)
-        encoder.encode(snapshot, turn % 11 != 0)
+        conditions = profile.rules.apply(snapshot, 1000, turn % 11 != 0)
+        encoder.encode(snapshot, conditions, 1000)
+        if turn % OTHERS_EVERY == 0:
+            for number in range(len(others)):
+                other = others[number]
+                points.snapshot_into(view)
+                conditions = other.rules.apply(snapshot, 1000, True, AWAKE | ASKED)
+                other.encoder.encode(snapshot, conditions, 1000)
         for index in range(len(encoder.frames)):
             if not encoder.due[index]:
                 continue
@@ -87,6 +102,9 @@ def run(rounds):
                 frames += 1
         if can.recv(message) is message and message[0] == 0x305 and len(message[1]) == 8:
             frames += 1
+            peers.look(message[0], message[1])
+            peers.keepalive(turn & 1)
+            peers.asks_another(message[0], message[1], profile.keepalives)
         can.state()
         can.get_counters(counters)
         can.cancel_send(turn % 3)

@@ -4,11 +4,13 @@ from itertools import pairwise
 
 import pytest
 
-from bms.table import INVALID
-from host_tests.inverter.pack import FAULTS, encode, healthy, put
+from bms.table import INVALID, rows
+from host_tests.inverter.pack import FAULTS, encode, healthy, parameters_with, put
 from host_tests.inverter.virtual_time import TICKS_PERIOD, VirtualTime
-from inverter import pylontech
 from inverter.link import InverterLink
+from inverter.profiles import Profile
+from links import peer_rows, verdict_rows
+from links.diagnosis import CAN, CAN_BUS_OFFS, CAN_TRANSMIT_ERRORS, PEER, VERDICT, Diagnosis
 
 SENT = [0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E]  # inverter_can.md 1.1
 CURRENT = 0x356
@@ -30,9 +32,10 @@ class Controller:
         self.failing_calls = 0  # so many next sends raise OSError
         self.waiting = [None] * self.TX_QUEUE_LEN
         self.sent = []  # (time, identifier, bytes)
-        self.inbox = []
+        self.inbox = []  # identifiers, or pairs of identifier and bytes
         self.restarts = []  # times
         self.filters = None
+        self.error_counters = [0, 0]
 
     def _pass(self, milliseconds):
         if self.on_bus and self.error_state == self.STATE_ACTIVE:
@@ -64,7 +67,8 @@ class Controller:
     def recv(self, message):
         if not self.inbox:
             return None
-        message[0] = self.inbox.pop(0)
+        frame = self.inbox.pop(0)
+        message[0], message[1] = frame if isinstance(frame, tuple) else (frame, bytes(8))
         return message
 
     def state(self):
@@ -77,6 +81,7 @@ class Controller:
         self.waiting = [None] * self.TX_QUEUE_LEN
 
     def get_counters(self, counters):
+        counters[0:2] = self.error_counters
         counters[5] = sum(frame is not None for frame in self.waiting)
         return counters
 
@@ -84,16 +89,29 @@ class Controller:
 class Bench:
     """A link on its controller, with a healthy pack whose fast path counts the seconds."""
 
-    def __init__(self, start_ms=START_MS, profile=pylontech):
+    def __init__(self, start_ms=START_MS, profile="pylontech", **settings):
         self.time = VirtualTime(start_ms)
         self.start_ms = start_ms
         self.points = healthy()
         self.can = Controller(self.time)
+        self.diagnosis = Diagnosis()
+        self.shut_downs = 0
+        self.profile = Profile(profile, self.points, FAULTS, parameters_with(settings))
         self.link = InverterLink(
-            self.can, profile, self.points, FAULTS, self.time.ticks_ms, self.time.ticks_diff
+            self.can,
+            self.profile,
+            self.points,
+            self.diagnosis,
+            self.time.ticks_ms,
+            self.time.ticks_diff,
+            self._shut_down,
         )
         self.fast_path_runs = True
         self.time.listeners.append(self._fast_path)
+
+    def _shut_down(self):
+        self.shut_downs += 1
+        return self.shut_downs > 1  # the first time it has no room for the request
 
     def _fast_path(self, milliseconds):
         if self.fast_path_runs:
@@ -125,9 +143,14 @@ def test_all_frames_go_out_every_second_in_order():
 
 
 def test_frames_are_those_of_the_profile():
-    bench = Bench()
+    bench = Bench(inverter_current_rise_s=0)
     bench.run(500)
-    assert {identifier: data for _, identifier, data in bench.can.sent} == encode(healthy())
+    sent = {identifier: data for _, identifier, data in bench.can.sent}
+    # The charge voltage limit begins at the pack voltage, 53.1 V.
+    assert sent.pop(0x351) == bytes.fromhex("1302F401E803E001")
+    expected = encode(healthy())
+    del expected[0x351]
+    assert sent == expected
 
 
 def test_a_receiver_with_two_buffers_has_time_to_empty_them():
@@ -152,9 +175,9 @@ def test_after_a_long_stall_only_the_present_is_sent():
     bench = Bench()
     bench.at(2500, lambda: bench.time.pass_ms(4000))
     bench.run(10_000)
-    # The sleep until second 3 lasts until second 7.
-    assert [round(begin / 1000) for begin in bench.begins()] == [0, 1, 2, 7, 8, 9]
-    assert bench.link.skipped == 4
+    # The stall ends 6.5 s after the start.
+    assert [begin // 500 for begin in bench.begins()] == [0, 2, 4, 13, 15, 17, 19]
+    assert bench.link.skipped == 3
 
 
 def test_the_wrap_of_the_ticks_goes_unnoticed():
@@ -307,3 +330,207 @@ def test_a_steady_second_leaves_its_counters_small():
     bench.run(60_000)
     assert bench.link.sent == 360
     assert (bench.link.errors, bench.link.skipped, bench.link.restarts) == (0, 0, 0)
+
+
+GROWATT_ASKS = (0x301, bytes.fromhex("1122334455667788"))
+
+
+def test_a_growatt_is_answered_when_it_asks_and_not_beside():
+    bench = Bench(profile="growatt_lv")
+    for second in range(2, 8):
+        bench.at(1000 * second + 430, lambda: bench.can.inbox.append(GROWATT_ASKS))
+    bench.run(8000)
+    begins = [at - START_MS for at, identifier, _ in bench.can.sent if identifier == 0x311]
+    assert [begin // 1000 for begin in begins] == [0, 1, 2, 2, 3, 4, 5, 6, 7]
+    for begin in begins[3:]:
+        assert 430 <= begin % 1000 <= 540, "answered within a tenth of a second"
+
+
+def test_a_growatt_that_does_not_ask_hears_everything_all_the_same():
+    bench = Bench(profile="growatt_lv")
+    bench.at(1430, lambda: bench.can.inbox.append(GROWATT_ASKS))
+    bench.run(12_000)
+    begins = [at - START_MS for at, identifier, _ in bench.can.sent if identifier == 0x311]
+    assert len([begin for begin in begins if begin > 5000]) >= 6
+
+
+def test_a_flood_of_questions_does_not_make_a_flood_of_answers():
+    bench = Bench(profile="growatt_lv")
+    bench.time.listeners.append(lambda _: bench.can.inbox.append(GROWATT_ASKS))
+    bench.run(5000)
+    begins = [at for at, identifier, _ in bench.can.sent if identifier == 0x311]
+    assert 5 <= len(begins) <= 25
+    assert len(bench.can.sent) < 100 * 5
+
+
+def test_an_inverter_for_byd_hv_is_told_nothing_until_it_speaks():
+    bench = Bench(profile="byd_hv")
+    bench.at(3_050, lambda: bench.can.inbox.append((0x151, b"\x01GOODWE ")))
+    bench.run(40_000)
+    sent = [(at - START_MS, identifier) for at, identifier, _ in bench.can.sent]
+    assert min(at for at, _ in sent) >= 3_050
+    named = [identifier for at, identifier in sent if at < 4_000]
+    assert named[:7] == [0x250, 0x290, 0x2D0, 0x3D0, 0x3D0, 0x3D0, 0x3D0]
+    limits = [at for at, identifier in sent if identifier == 0x110]
+    assert all(1900 <= later - sooner <= 2100 for sooner, later in pairwise(limits[1:]))
+    charge = [at for at, identifier in sent if identifier == 0x150]
+    assert all(9900 <= later - sooner <= 10_100 for sooner, later in pairwise(charge))
+    assert len([at for at, identifier in sent if identifier == 0x250]) == 1
+
+
+def test_a_luxpower_may_ask_the_pack_to_switch_itself_off():
+    bench = Bench(profile="luxpower")
+    bench.at(2500, lambda: bench.can.inbox.append((0x300, bytes(8))))
+    bench.at(4500, lambda: bench.can.inbox.append((0x300, b"\x01" + bytes(7))))
+    bench.run(4000)
+    assert bench.shut_downs == 0
+    bench.run(6000)
+    assert bench.shut_downs == 2, "once more, because there was no room the first time"
+
+
+def test_other_profiles_do_not_listen_to_that():
+    bench = Bench()
+    bench.at(1500, lambda: bench.can.inbox.append((0x300, b"\x01" + bytes(7))))
+    bench.run(5000)
+    assert bench.shut_downs == 0
+
+
+def test_the_period_is_a_setting():
+    bench = Bench(inverter_period_ms=500)
+    bench.run(10_000)
+    assert len(bench.begins()) == 20
+
+
+# What diagnosis makes of it
+
+VERDICTS = [row[4] for row in rows(verdict_rows.ROWS)]
+PEERS = [row[0] for row in rows(peer_rows.ROWS)]
+
+
+def judged(bench, duration_ms=20_500):
+    """The verdict on the latest ten seconds of a run, and the peer."""
+
+    def step(milliseconds):
+        if bench.time.now_ms % 1000 == 999:
+            bench.diagnosis.step(1000)
+
+    bench.time.listeners.append(step)
+    bench.run(duration_ms)
+    return (
+        VERDICTS[bench.diagnosis.values[VERDICT + CAN]],
+        PEERS[bench.diagnosis.values[PEER + CAN]],
+    )
+
+
+def every_second(bench, *frames, at_ms=430, until_ms=60_000):
+    def listen(milliseconds):
+        now_ms = bench.time.now_ms - START_MS
+        if now_ms % 1000 == at_ms and now_ms < until_ms:
+            bench.can.inbox.extend(frames)
+
+    bench.time.listeners.append(listen)
+
+
+def test_an_inverter_that_answers_is_well():
+    bench = Bench()
+    every_second(bench, 0x305)
+    assert judged(bench) == ("can_well", "pylontech_can")
+
+
+def test_an_inverter_that_never_spoke_is_told_apart_from_one_that_fell_silent():
+    assert judged(Bench())[0] == "can_never_heard"
+    bench = Bench()
+    every_second(bench, 0x305, until_ms=5000)
+    assert judged(bench, 40_500)[0] == "can_silent"
+
+
+def test_the_pauses_of_a_deye_are_no_silence():
+    """inverter_can.md 1.8: every 2 h more than 3 s, at midnight more than 5 s."""
+    bench = Bench()
+    every_second(bench, 0x305, until_ms=12_000)
+    bench.time.listeners.append(
+        lambda _: bench.can.inbox.append(0x305) if bench.time.now_ms == START_MS + 18_500 else None
+    )
+    assert judged(bench)[0] == "can_well"
+
+
+def test_nobody_acknowledges():
+    bench = Bench()
+    bench.can.on_bus = False
+    bench.can.error_state = Controller.STATE_PASSIVE
+    bench.can.error_counters = [128, 0]
+    assert judged(bench)[0] == "can_no_acknowledge"
+    assert bench.diagnosis.values[CAN_TRANSMIT_ERRORS] == 128
+
+
+def test_bus_off_and_recovery():
+    bench = Bench()
+    bench.can.error_state = Controller.STATE_BUS_OFF
+    assert judged(bench)[0] == "can_bus_off"
+    assert bench.diagnosis.values[CAN_BUS_OFFS] >= 3
+    bench.can.error_state = Controller.STATE_ACTIVE
+    every_second(bench, 0x305)
+    bench.run(35_000)
+    assert VERDICTS[bench.diagnosis.values[VERDICT + CAN]] == "can_well"
+
+
+def test_a_missing_controller():
+    bench = Bench()
+    bench.can.gone = True
+    with pytest.raises(OSError, match="no controller"):
+        judged(bench)
+    bench.diagnosis.step(10_000)
+    assert VERDICTS[bench.diagnosis.values[VERDICT + CAN]] == "can_no_controller"
+
+
+def test_damaged_frames():
+    bench = Bench()
+    every_second(bench, 0x305)
+
+    def worse(milliseconds):
+        if bench.time.now_ms % 1000 == 0:
+            bench.can.error_counters[1] += 1
+
+    bench.time.listeners.append(worse)
+    assert judged(bench)[0] == "can_damaged"
+
+
+def test_another_battery_on_the_bus():
+    bench = Bench()
+    every_second(bench, 0x305, 0x351, 0x355)
+    assert judged(bench)[0] == "can_twin"
+
+
+@pytest.mark.parametrize(
+    ("profile", "frame"),
+    [("pylontech", GROWATT_ASKS), ("pylontech", 0x151), ("growatt_lv", 0x305), ("byd_hv", 0x305)],
+)
+def test_an_inverter_that_speaks_another_language(profile, frame):
+    bench = Bench(profile=profile)
+    every_second(bench, frame)
+    assert judged(bench)[0] == "can_other_language"
+
+
+@pytest.mark.parametrize(
+    ("profile", "frames", "peer"),
+    [
+        ("victron", [0x305, 0x306, (0x307, b"\x12\x34\x56\x78VIC\0")], "victron"),
+        # madsci1016, NOTES_recvd_sma_can_msgs: voltage, current, temperature
+        ("sma", [(0x305, bytes.fromhex("0A020500E600DE03")), 0x300, 0x301], "sma"),
+        ("growatt_lv", [GROWATT_ASKS], "growatt"),
+        ("luxpower", [0x305, 0x300], "luxpower"),
+        ("byd_hv", [(0x151, b"\0FRONIUS")], "byd_client"),
+        ("pylontech", [0x305], "pylontech_can"),
+    ],
+)
+def test_who_is_there(profile, frames, peer):
+    bench = Bench(profile=profile)
+    every_second(bench, *frames)
+    assert judged(bench)[1] == peer
+
+
+def test_a_deye_is_known_by_answering_at_once():
+    """YAM_behavior.md: 0x305 comes in answer to 0x356 only."""
+    bench = Bench()
+    every_second(bench, 0x305, at_ms=25)
+    assert judged(bench)[1] == "deye"

@@ -10,27 +10,12 @@ from hypothesis import strategies as some
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.table import INVALID
-from host_tests.inverter.pack import FAULT_NAMES, encode, healthy, put_fault
+from host_tests.inverter.pack import encode, healthy
 
 DBC = cantools.database.load_file(Path(__file__).parent / "pylontech.dbc")
 # inverter_can.md 1.1: identifier and real length, in the order of the captures
 LENGTHS = {0x351: 8, 0x355: 4, 0x356: 6, 0x359: 7, 0x35C: 2, 0x35E: 8}
 MEASUREMENTS = ("pack_voltage_mv", "current_ma", "soc_bp", "temperature_max_dc")
-
-# Which bit of 0x359 tells of which fault: protection, warning
-TOLD_AS = {
-    "cell_overvoltage": ("ProtectOverVoltage", "WarnHighVoltage"),
-    "cell_undervoltage": ("ProtectUnderVoltage", "WarnLowVoltage"),
-    "overcurrent_charge": ("ProtectChargeOverCurrent", "WarnChargeHighCurrent"),
-    "overcurrent_discharge": ("ProtectDischargeOverCurrent", "WarnDischargeHighCurrent"),
-    "short_circuit": ("ProtectDischargeOverCurrent", "WarnDischargeHighCurrent"),
-    "overtemperature_charge": ("ProtectOverTemperature", "WarnHighTemperature"),
-    "overtemperature_discharge": ("ProtectOverTemperature", "WarnHighTemperature"),
-    "afe_overtemperature": ("ProtectOverTemperature", "WarnHighTemperature"),
-    "undertemperature_charge": ("ProtectUnderTemperature", "WarnLowTemperature"),
-    "undertemperature_discharge": ("ProtectUnderTemperature", "WarnLowTemperature"),
-}
-NO_BIT_OF_ITS_OWN = ("SystemError", "WarnInternalCommunication")
 
 
 def decoded(frames):
@@ -111,35 +96,6 @@ def test_the_discharge_limit_is_sent_positive():
     assert decoded(encode(healthy()))["DischargeCurrentLimit"] > 0
 
 
-@pytest.mark.parametrize("name", FAULT_NAMES)
-def test_each_fault_alone_sets_exactly_its_protection_bit(name):
-    points = healthy()
-    put_fault(points, "faults", name)
-    assert alarms(encode(points)) == {TOLD_AS.get(name, NO_BIT_OF_ITS_OWN)[0]}
-
-
-@pytest.mark.parametrize("name", FAULT_NAMES)
-def test_each_warning_alone_sets_exactly_its_warning_bit(name):
-    points = healthy()
-    put_fault(points, "warnings", name)
-    assert alarms(encode(points)) == {TOLD_AS.get(name, NO_BIT_OF_ITS_OWN)[1]}
-
-
-@given(
-    faults=some.sets(some.sampled_from(FAULT_NAMES)),
-    warnings=some.sets(some.sampled_from(FAULT_NAMES)),
-)
-def test_several_faults_set_the_union_of_their_bits(faults, warnings):
-    points = healthy()
-    for name in faults:
-        put_fault(points, "faults", name)
-    for name in warnings:
-        put_fault(points, "warnings", name)
-    expected = {TOLD_AS.get(name, NO_BIT_OF_ITS_OWN)[0] for name in faults}
-    expected |= {TOLD_AS.get(name, NO_BIT_OF_ITS_OWN)[1] for name in warnings}
-    assert alarms(encode(points)) == expected
-
-
 def test_before_the_first_sample_the_inverter_hears_that_nothing_is_allowed():
     frames = encode(Points(ROWS))
     assert_safe(frames)
@@ -154,11 +110,6 @@ def test_a_missing_measurement_stops_both_directions_and_is_not_filled_in(name):
 def test_an_old_measurement_is_not_sent_as_live():
     assert_safe(encode(healthy(measurement_age_ms=1001)))
     assert_safe(encode(healthy(), live=False))
-
-
-def test_the_charge_voltage_limit_stays_while_the_pack_is_not_measured():
-    signals = decoded(encode(healthy(pack_voltage_mv=INVALID)))
-    assert signals["ChargeVoltageLimit"] == pytest.approx(56.0)
 
 
 @given(limit=some.integers(INVALID, (1 << 30) - 1))

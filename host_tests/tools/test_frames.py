@@ -2,6 +2,8 @@
 
 import pytest
 
+from bms.parameters import Parameters
+from cellsteward.can_layout import profile_names
 from cellsteward.frames import frames_for_state
 
 EXAMPLE = {  # issue 2, point 11
@@ -108,4 +110,27 @@ def test_an_unknown_profile_is_named_with_those_that_exist(profile):
     with pytest.raises(ValueError, match="No profile is named") as caught:
         frames_for_state(profile, {})
     assert f"'{profile}'" in str(caught.value)
-    assert "pylontech." in str(caught.value)
+    assert "pylontech" in str(caught.value)
+
+
+@pytest.mark.parametrize("profile", profile_names())
+def test_every_profile_can_be_shown(profile):
+    lines = frames_for_state(profile, EXAMPLE)
+    assert lines
+    assert all(len(line) > 4 for line in lines)
+
+
+def test_a_pack_that_is_not_measured_can_be_shown():
+    lines = frames_for_state("pylontech", EXAMPLE, measured=False)
+    assert lines == [
+        "351#140200000000C001",
+        "359#0008000001504E",
+        "35C#0000",
+        "35E#50594C4F4E202020",
+    ]
+
+
+def test_parameters_change_what_is_told():
+    parameters = Parameters()
+    parameters.values[parameters.index("inverter_modules")] = 4
+    assert frames_for_state("pylontech", {}, parameters)[3] == "359#0000000004504E"

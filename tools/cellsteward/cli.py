@@ -22,6 +22,7 @@ from cellsteward.options import (
     pack_words,
     parse_duration,
     parse_load_scale,
+    parse_settings,
     parse_speed,
     plan_load,
     plan_settings,
@@ -145,6 +146,13 @@ def frames(
         str, typer.Option(help="JSON file, or - for standard input; keys are names of points.")
     ],
     profile: Annotated[str, typer.Option(help="Inverter profile.")] = "pylontech",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter; repeat for more."),
+    ] = None,
+    not_measured: Annotated[
+        bool, typer.Option("--not-measured", help="Measurements are missing or old.")
+    ] = False,
 ) -> None:
     """Print the CAN frames that the device would send for a given state, as candump shows them."""
     from cellsteward.frames import frames_for_state
@@ -154,7 +162,8 @@ def frames(
         values = json.loads(
             content.decode("utf-8-sig"), object_pairs_hook=_unique, parse_int=_whole_number
         )
-        lines = frames_for_state(profile, values)
+        parameters, _ = parse_settings(settings or [])
+        lines = frames_for_state(profile, values, parameters, not not_measured)
     except OSError as error:
         _stop(f"--state: can not read {state}: {error.strerror}.")
     except UnicodeDecodeError:
@@ -163,7 +172,7 @@ def frames(
         _stop(f"--state: {state} is not JSON: {error}.")
     except RecursionError:
         _stop(f"--state: {state} is nested too deeply; a state is names and values.")
-    except ValueError as error:
+    except (OptionError, ValueError) as error:
         _stop(str(error))
     for line in lines:
         typer.echo(line)

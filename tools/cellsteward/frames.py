@@ -1,41 +1,51 @@
 """The CAN frames that the device would send for a state that a person wrote down.
 
-The device's own encoder makes them, so what is shown here is what an inverter gets. A state that
-somebody wrote down is a measured one: points that it leaves out are 0, except that both directions
-are allowed (charge_allowed, discharge_allowed) unless a fault in the state blocks them.
+The device's own rules and encoder make them, so what is shown here is what an inverter gets, once
+ramps and slopes have come to their end. A state that somebody wrote down is a measured one, unless
+they say otherwise: points that it leaves out are 0, except that both directions are allowed
+(charge_allowed, discharge_allowed) unless a fault in the state blocks them.
 """
 
 import difflib
-import importlib
-from types import ModuleType
+from array import array
 
 from bms.faults import Faults
 from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE
-from bms.table import Names
-from inverter.frames import FrameEncoder
+from bms.table import INVALID, Names
+from cellsteward.can_layout import profile_names
+from inverter.conditions import ASKED, AWAKE
+from inverter.frames import EXTRAS
+from inverter.profiles import Profile
 
 _BIT_SETS = ("faults", "warnings")  # points that a state gives as lists of fault names
 _ALLOWED = (("charge_allowed", GATE_CHARGE), ("discharge_allowed", GATE_DISCHARGE))
 _LIMIT = 1 << 30  # the device's numbers lie between minus and plus this
 
 
-def frames_for_state(profile: str, state: dict) -> list[str]:
+def frames_for_state(
+    profile: str, state: dict, parameters: Parameters | None = None, measured: bool = True
+) -> list[str]:
     """Lines like `351#1402E803E803C001`, in sending order.
 
     profile: a choice of the parameter inverter_profile. state: integers by point name, lists of
     integers for points with several values, lists of fault names for `faults` and `warnings`.
+    parameters: other than the defaults. measured: False for a pack whose measurements are
+    missing or old. A profile that waits for its inverter's question is shown as if asked.
     Raises ValueError, in a sentence that names what is wrong and what may be meant.
     """
-    module = _profile(profile)
+    names = profile_names()
+    if profile not in names:
+        raise ValueError(f"No profile is named '{profile}'{_near(profile, names)}")
     if not isinstance(state, dict):
         raise ValueError("A state is an object of point names and values.")
     points = Points(ROWS)
     faults = Faults()
-    encoder = FrameEncoder(module, points, faults)
-    snapshot = points.new_snapshot()
+    made = Profile(profile, points, faults, parameters or Parameters(), settled=True)
+    encoder = made.encoder
+    snapshot = array("i", [0] * (len(points.live) + len(EXTRAS)))
     for name, gate in _ALLOWED:
         snapshot[points.offset(name)] = not _is_blocked(gate, faults, state.get("faults", []))
     known = _all_names(points.names)
@@ -49,7 +59,10 @@ def frames_for_state(profile: str, state: dict) -> list[str]:
         offset = points.offset(name)
         for index, number in enumerate(values):
             snapshot[offset + index] = number
-    encoder.encode(snapshot)
+    if not measured:
+        for offset in range(points.blank_size):
+            snapshot[offset] = INVALID
+    encoder.encode(snapshot, made.rules.apply(snapshot, 1000, measured, AWAKE | ASKED))
     return [
         f"{identifier:03X}#{bytes(frame).hex().upper()}"
         for identifier, frame, due in zip(
@@ -57,15 +70,6 @@ def frames_for_state(profile: str, state: dict) -> list[str]:
         )
         if due
     ]
-
-
-def _profile(name: str) -> ModuleType:
-    parameters = Parameters()
-    choices = parameters.choices(parameters.index("inverter_profile"))
-    choices.remove("none")
-    if name not in choices:
-        raise ValueError(f"No profile is named '{name}'{_near(name, choices)}")
-    return importlib.import_module(f"inverter.{name}")
 
 
 def _is_blocked(gate: int, faults: Faults, names: object) -> bool:

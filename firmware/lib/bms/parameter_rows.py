@@ -196,7 +196,7 @@ ROWS = b"""
 # Links
 10a0|modbus_address|-|u16|1|247|1|restart|Modbus address on RS485
 10a1|modbus_baud|9600 19200 38400 57600 115200|u16|0|4|0|restart|Speed on RS485, whatever the language, 8 data bits, no parity, 1 stop bit
-10a2|inverter_profile|none pylontech|u16|0|1|1|restart|Language spoken to the inverter over CAN
+10a2|inverter_profile|none pylontech pylontech_v13 victron sma byd_lv byd_hv growatt_lv goodwe_lv deye_lv solark luxpower sofar solis seplos auto|u16|0|15|1|restart|Language spoken to the inverter over CAN
 10a3|can_bitrate_kbit|125 250 500|u16|0|2|2|restart|Speed of the CAN bus
 10a4|access_code|-|secret|0|65535|0|now|Unlocks writes over a bus for a while; 0: a bus may never write
 10a5|access_minutes|min|u16|1|60|10|now|How long writes stay unlocked
@@ -210,6 +210,14 @@ ROWS = b"""
 11c7|modbus_tcp_client_2_host|octets|u16|0|65534|0|now|The same for a second client
 11c8|modbus_tcp_client_3_net|octets|u16|0|65534|0|now|The same for a third client
 11c9|modbus_tcp_client_3_host|octets|u16|0|65534|0|now|The same for a third client
+
+# What an inverter is told over CAN
+10b0|inverter_period_ms|ms|u16|0|5000|0|restart|Time between two sets of frames; 0: as the profile has it
+10b1|inverter_name|profile pylon byd goodwe deye seplos sma|u16|0|6|0|restart|Maker's name that the inverter is told; it chooses its quirks by it
+10b2|inverter_modules|-|u16|1|16|1|now|Packs in parallel that the inverter is shown
+10b3|inverter_voltage_unit|profile 10mv 100mv|u16|0|2|0|restart|Unit of the pack voltage in frame 0x356, where the inverter shows a tenth or ten times of it
+10b4|inverter_forced_soc|no yes|u16|0|1|0|now|For inverters that ignore limits: tell 100 % when the pack takes nothing, 0 % when it gives nothing
+10b5|inverter_voltage_fall_s|s|u16|1|600|180|now|Below the pack voltage, the charge voltage limit falls by 0.1 V in this time
 """
 
 ORDER = b"""

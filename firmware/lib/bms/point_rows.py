@@ -94,4 +94,6 @@ link_verdict|-|u16|4|count|How the link is, by link; see the table of verdicts
 can_transmit_errors|-|i32|1|count|Transmit error counter of the CAN controller
 can_receive_errors|-|i32|1|count|Receive error counter of the CAN controller
 can_bus_offs|-|i32|1|count|Times the CAN controller left the bus
+charged_wh|Wh|i32|1|count|Energy that went into the pack since the start
+discharged_wh|Wh|i32|1|count|Energy that came out of the pack since the start
 """

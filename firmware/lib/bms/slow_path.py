@@ -6,13 +6,15 @@ them whole; nothing it says can close a gate.
 
 from array import array
 
+from bms.energy import POINTS as ENERGY_POINTS
+from bms.energy import Energy
 from bms.points import PATH_BUS_ABOVE
 from bms.soc import SocEstimator
 from bms.table import INVALID
 
 _READ = (
     "current_ma", "cell_min_mv", "cell_max_mv", "temperature_min_dc", "temperature_max_dc",
-    "limited", "pack_voltage_mv", "path_state",
+    "limited", "pack_voltage_mv", "path_state", "power_w",
 )  # fmt: skip
 _WRITTEN = (
     "soc_bp",
@@ -45,6 +47,8 @@ class SlowPath:
         self._setting_at = {name: parameters.index(name) for name in _SETTINGS}
         self._read_at = {name: points.offset(name) for name in _READ}
         self._write_at = {name: points.offset(name) - points.fast_size for name in _WRITTEN}
+        self._energy = Energy()
+        posted = tuple(posted) + ((ENERGY_POINTS, self._energy.values),)
         self._posted = [(_places(points, names), values) for names, values in posted]
         self._snapshot = points.new_snapshot()
         self._snapshot_view = memoryview(self._snapshot)
@@ -57,6 +61,7 @@ class SlowPath:
         estimator = self._estimator
         valid = self._read("cell_min_mv") != INVALID
         if valid:
+            self._energy.update(self._read("power_w"), elapsed_ms)
             estimator.update(
                 elapsed_ms,
                 self._counter.net_mah,

@@ -1,196 +1,298 @@
 """Encodes CAN frames from a snapshot of the points; what a frame says is data, not code.
 
-A profile is a module of five tables:
+A profile is a module of tables; docs/inverters.md shows how to write one.
 
-FRAMES     identifier | sent while | bytes. The order is the sending order; the bytes are
-           what no other table fills in: constants, and 0 elsewhere.
-FIELDS     identifier | first byte | kind | point | multiply | divide | valid while | otherwise.
-           kind: "<" little or ">" big endian, then u8, u15, u16, s16 or u32; u15 is an s16 that is
-           never negative, as current limits are. The wire value is
-           point * multiply / divide, rounded half away from zero, at its kind's end when it does
-           not fit (a wrapped s16 would turn charging into discharging). `otherwise` is the wire
-           value that stands in while the point is INVALID or its conditions do not hold.
-FLAGS      identifier | byte | bit | set while | and never while.
-FAULTS     identifier | byte | bit | name of a fault (bms.faults), from the point `faults`.
-WARNINGS   the same, from the point `warnings`. EVERY_OTHER stands for all names without a row.
+FRAMES   identifier | sent while | bytes | period in ms (0 or left out: in every set). The order is
+         the sending order; the bytes are what no other table fills in: constants, or 0.
+FIELDS   identifier | first byte | kind | point | multiply | divide | valid while | otherwise
+         | add (0 if left out). kind: "<" little or ">" big endian, then u8, u15, u16, s16 or u32;
+         u15 is an s16 that is never negative, as current limits are. The wire value is
+         point * multiply / divide + add, rounded half away from zero, at its kind's end when it
+         does not fit (a wrapped s16 would turn charging into discharging). `otherwise` is the wire
+         value that stands in while the point is INVALID or its conditions do not hold.
+         kind "id": a position from 0 as decimal digits from 1 on, up to three of them.
+         point: its name, "name:3" for the fourth value of a vector, or one of EXTRAS.
+FLAGS    identifier | byte | bit | set while | and never while.
+ALARMS   identifier | byte, bit of the fault | byte, bit of the warning | names of faults,
+         separated by spaces. A byte of -1: there is no such bit. EVERY_OTHER stands for all
+         without a row of this frame. A fault that blocks nothing is told as a warning.
+PAIRED   identifiers of frames whose bits come in pairs, as SMA has them: 01 raised, 10 cleared.
+         Their constant bytes say "cleared"; `bit` is the lower one of the pair.
+RECALLED the paired frame that says nothing (00) until an alarm was raised, and "cleared" then.
 
-Goals: adding a profile means adding tables; `encode` allocates nothing and never shows an old
-value as live. Limits: points that are single values; u32 ends at 2**30 - 1, as points do.
+Goals: adding a profile means adding tables; what stays in memory is packed, and the profile's
+module can be given back; encoding allocates nothing.
+Limits: standard frames of up to 8 bytes; points that are single values; u32 ends at 2**30 - 1, as
+points do; bits of up to 64 faults.
 """
 
 from array import array
 
 from bms.table import INVALID
 
-# Conditions, added up in the tables' columns of that kind
-ALWAYS = 0
-MEASURED = 1  # the pack is measured: complete, plausible and new enough
-CHARGE = 2  # charging is allowed
-DISCHARGE = 4  # discharging is allowed
-VOLTAGE_LIMIT = 8  # a charge voltage limit is known
-
 EVERY_OTHER = "*"
 
-_LARGEST = (1 << 30) - 1
-_KINDS = {  # bytes, smallest, largest wire value
-    "u8": (1, 0, 0xFF),
-    "u15": (2, 0, 0x7FFF),
-    "u16": (2, 0, 0xFFFF),
-    "s16": (2, -0x8000, 0x7FFF),
-    "u32": (4, 0, _LARGEST),
-}
+EXTRAS = (
+    "@modules",
+    "@charge_blocked",
+    "@discharge_blocked",
+    "@online",
+    "@warmest",
+    "@coldest",
+    "@temperature_above",
+    "@energy_100wh",
+    "@nothing",
+)
+"""Values that `inverter.rules` adds behind the points: packs in parallel, how many of them block
+charging and discharging, a bit for each that is online; positions of the warmest and the coldest
+sensor; the highest temperature, and 0.1 C more if it would equal the lowest; the energy of the
+pack when new, in 0.1 kWh; 0."""
 
-# Blank before the first valid sample and whenever measurements stop; a battery without them is
-# not measured, whatever a profile sends.
-_MEASURED_POINTS = ("pack_voltage_mv", "current_ma", "soc_bp", "temperature_max_dc")
-# The battery blanks its points after 500 ms without a good sample (architecture, law 3); this is
-# the second look at the same thing.
-_AGE_MAX_MS = 1000
-# Nobody means a limit below this; 0 is what the point says before a configuration is read.
-_VOLTAGE_LIMIT_MIN_MV = 1000
+_LARGEST = (1 << 30) - 1
+_KINDS = ("u8", "u15", "u16", "s16", "u32", "id")
+_SIZES = b"\x01\x02\x02\x02\x04\x03"  # bytes, by kind
+_LOWEST = (0, 0, 0, -0x8000, 0, 0)
+_HIGHEST = (0xFF, 0x7FFF, 0xFFFF, 0x7FFF, _LARGEST, 999)
+_ID = 5
+_BIG = 8  # added to the kind: big endian
 
 # Columns of a compiled field
-_FRAME = 0
-_AT = 1  # where its lowest byte goes
-_SIZE = 2
-_STEP = 3  # 1 little endian, -1 big endian
-_LOWEST = 4
-_HIGHEST = 5
-_POINT = 6
-_MULTIPLY = 7
-_DIVIDE = 8
-_NEEDS = 9
-_OTHERWISE = 10
-_FIELD_COLUMNS = 11
+_PLACE = 0  # of its first byte among all frames' bytes
+_KIND = 1
+_POINT = 2
+_MULTIPLY = 3
+_DIVIDE = 4
+_ADD = 5
+_NEEDS = 6
+_OTHERWISE = 7
+_FIELD_COLUMNS = 8
+
+_FRAME_BYTES = 8
+_MEASUREMENTS = 0x356  # where pylontech and its relatives have the pack voltage
+_NAME = 0x35E
+_WORDS = 4  # of 16 bits, in the points `faults` and `warnings`
 
 
 class FrameEncoder:
     """The frames of one profile.
 
     identifiers, frames: what to send, in sending order; due: 1 for each frame to be sent now.
-    One coroutine owns it; frames are rewritten in place by `encode`.
+    name: bytes instead of those of the profile's frame NAME_ID, or None.
+    voltage_divide: mV in a unit of the pack voltage of 0x356, or 0: as the profile says.
+    One coroutine owns it; frames are rewritten in place.
     """
 
-    def __init__(self, profile, points, faults):
-        self.identifiers = [row[0] for row in profile.FRAMES]
-        self._blank = [row[2] for row in profile.FRAMES]
-        self.frames = [memoryview(bytearray(content)) for content in self._blank]
-        self._frame_needs = bytes(row[1] for row in profile.FRAMES)
-        self.due = bytearray(len(self.frames))
-        self._fields = array("i")
-        for row in profile.FIELDS:
-            self._add_field(points, row)
-        self._flags = bytearray()
-        for identifier, at, bit, needs, unless in profile.FLAGS:
-            self._flags.extend(bytes((self._frame(identifier), at, 1 << bit, needs, unless)))
-        self._alarms = array("H")  # frame, byte, its bit, offset of a point's word, bit in it
-        self._add_alarms(profile.FAULTS, points.offset("faults"), faults)
-        self._add_alarms(profile.WARNINGS, points.offset("warnings"), faults)
-        self._measured = array("H", [points.offset(name) for name in _MEASURED_POINTS])
-        self._age = points.offset("measurement_age_ms")
-        self._charge_allowed = points.offset("charge_allowed")
-        self._discharge_allowed = points.offset("discharge_allowed")
-        self._charge_voltage_limit = points.offset("charge_voltage_limit_mv")
+    def __init__(self, profile, points, faults, name=None, voltage_divide=0):
+        rows = profile.FRAMES
+        self._profile = profile
+        self._points = points
+        self._faults = faults
+        self.extras = len(points.live)
+        self.identifiers = array("H", [row[0] for row in rows])
+        self._needs = array("H", [row[1] for row in rows])
+        self._periods = array("H", [(row + (0,))[3] for row in rows])
+        self._waits = array("H", [0] * len(rows))  # ms until a frame with a period is due again
+        self.due = bytearray(len(rows))
+        data = bytearray(_FRAME_BYTES * len(rows))
+        view = memoryview(data)
+        blank = bytearray(len(data))
+        self.frames = []
+        for index, row in enumerate(rows):
+            start = _FRAME_BYTES * index
+            content = row[2]
+            if name is not None and row[0] == _option(profile, "NAME_ID", _NAME):
+                content = name
+            blank[start : start + len(content)] = content
+            self.frames.append(view[start : start + len(content)])
+        self._data = data
+        self._view = view
+        self._blank = bytes(blank)
+        self._fields = array("h")
+        self._starts = bytearray((0,))  # of each frame's fields, and the end
+        self._add_fields(voltage_divide)
+        self._flags = array("H")  # place, bits cleared, bits set, needs, unless
+        for identifier, at, bit, needs, unless in _option(profile, "FLAGS"):
+            clear, put = self._bits(identifier, bit)
+            for number in (self._place(identifier, at), clear, put, needs, unless):
+                self._flags.append(number)
+        self._alarms = array("H")  # first word's offset, place, bits cleared, bits set, 4 masks
+        self._add_alarms()
+        recalled = _option(profile, "RECALLED", 0)
+        self._recalled = self._place(recalled, 0) if recalled else -1
+        self._raised = bytearray(_FRAME_BYTES)  # pairs of that frame that were raised once
+        self._profile = self._points = self._faults = None  # its tables can be given back
 
-    def encode(self, snapshot, live=True):
-        """Rewrite `frames` and `due` from an array as points.snapshot_into fills it.
+    def begin(self, snapshot, conditions, elapsed_ms=_LARGEST):
+        """Start a set: which frames are due, and their constants, flags and alarms.
 
-        live: False if the caller knows that the snapshot is old; it then counts as not measured.
-        Never allocates.
+        snapshot: as points.snapshot_into fills it, with EXTRAS behind; conditions: as
+        inverter.rules finds them; elapsed_ms: since the last set. Never allocates.
         """
-        conditions = self._conditions(snapshot, live)
-        for index in range(len(self.frames)):
-            frame = self.frames[index]
-            frame[0:] = self._blank[index]
-            needs = self._frame_needs[index]
-            self.due[index] = conditions & needs == needs
-        self._encode_fields(snapshot, conditions)
+        self._view[0:] = self._blank
+        needs = self._needs
+        for index in range(len(needs)):
+            due = conditions & needs[index] == needs[index]
+            period_ms = self._periods[index]
+            if period_ms:
+                left_ms = self._waits[index] - elapsed_ms
+                due = due and left_ms <= 0
+                self._waits[index] = period_ms if due else max(left_ms, 0)
+            self.due[index] = due
         self._encode_flags(conditions)
         self._encode_alarms(snapshot)
 
-    def _conditions(self, snapshot, live):
-        conditions = MEASURED if live and snapshot[self._age] <= _AGE_MAX_MS else 0
-        for offset in self._measured:
-            if snapshot[offset] == INVALID:
-                conditions = 0
-        if snapshot[self._charge_allowed] == 1:
-            conditions |= CHARGE
-        if snapshot[self._discharge_allowed] == 1:
-            conditions |= DISCHARGE
-        if snapshot[self._charge_voltage_limit] >= _VOLTAGE_LIMIT_MIN_MV:
-            conditions |= VOLTAGE_LIMIT
-        return conditions
-
-    def _encode_fields(self, snapshot, conditions):
+    def encode_fields(self, index, snapshot, conditions):
+        """Fill in the fields of one frame, after `begin`. Never allocates."""
         fields = self._fields
+        data = self._data
         # A range with a step that is no literal would allocate.
-        for index in range(len(fields) // _FIELD_COLUMNS):
-            row = index * _FIELD_COLUMNS
+        for number in range(self._starts[index], self._starts[index + 1]):
+            row = number * _FIELD_COLUMNS
+            kind = fields[row + _KIND]
+            big = kind & _BIG
+            kind &= ~_BIG
             value = snapshot[fields[row + _POINT]]
             needs = fields[row + _NEEDS]
             if value == INVALID or conditions & needs != needs:
                 wire = fields[row + _OTHERWISE]
             else:
                 wire = _scaled(value, fields[row + _MULTIPLY], fields[row + _DIVIDE])
-                wire = min(max(wire, fields[row + _LOWEST]), fields[row + _HIGHEST])
-            frame = self.frames[fields[row + _FRAME]]
-            at = fields[row + _AT]
-            step = fields[row + _STEP]
-            for _ in range(fields[row + _SIZE]):
-                frame[at] = wire & 0xFF
+                wire = min(max(wire + fields[row + _ADD], _LOWEST[kind]), _HIGHEST[kind])
+            place = fields[row + _PLACE]
+            if kind == _ID:
+                _write_digits(data, place, wire)
+                continue
+            size = _SIZES[kind]
+            step = 1
+            if big:
+                place += size - 1
+                step = -1
+            for _ in range(size):
+                data[place] = wire & 0xFF
                 wire >>= 8
-                at += step
+                place += step
+
+    def encode(self, snapshot, conditions, elapsed_ms=_LARGEST):
+        """Rewrite all frames and `due` at once: `begin`, and the fields of every frame."""
+        self.begin(snapshot, conditions, elapsed_ms)
+        for index in range(len(self.due)):
+            self.encode_fields(index, snapshot, conditions)
 
     def _encode_flags(self, conditions):
         flags = self._flags
+        data = self._data
         for row in range(0, len(flags), 5):
             needs = flags[row + 3]
             if conditions & needs == needs and not conditions & flags[row + 4]:
-                self.frames[flags[row]][flags[row + 1]] |= flags[row + 2]
+                place = flags[row]
+                data[place] = data[place] & ~flags[row + 1] | flags[row + 2]
 
     def _encode_alarms(self, snapshot):
         alarms = self._alarms
-        for row in range(0, len(alarms), 5):
-            if snapshot[alarms[row + 3]] & alarms[row + 4]:
-                self.frames[alarms[row]][alarms[row + 1]] |= alarms[row + 2]
+        data = self._data
+        for row in range(0, len(alarms), 8):
+            words = alarms[row]
+            if (
+                snapshot[words] & alarms[row + 4]
+                or snapshot[words + 1] & alarms[row + 5]
+                or snapshot[words + 2] & alarms[row + 6]
+                or snapshot[words + 3] & alarms[row + 7]
+            ):
+                place = alarms[row + 1]
+                data[place] = data[place] & ~alarms[row + 2] | alarms[row + 3]
+        place = self._recalled
+        if place >= 0:
+            raised = self._raised
+            for at in range(_FRAME_BYTES):
+                now = data[place + at]
+                raised[at] |= now & 0x55
+                data[place + at] = now | (raised[at] & ~now) << 1
 
-    def _add_field(self, points, row):
-        identifier, first, kind, point, multiply, divide, needs, otherwise = row
-        size, lowest, highest = _KINDS[kind[1:]]
-        little = kind[0] == "<"
+    def _add_fields(self, voltage_divide):
+        for identifier in self.identifiers:
+            for row in self._profile.FIELDS:
+                if row[0] == identifier:
+                    self._add_field(row, voltage_divide)
+            self._starts.append(len(self._fields) // _FIELD_COLUMNS)
+
+    def _add_field(self, row, voltage_divide):
+        identifier, first, kind, point, multiply, divide, needs, otherwise = row[:8]
+        if voltage_divide and identifier == _MEASUREMENTS and point == "pack_voltage_mv":
+            divide = voltage_divide
+        big = _BIG if kind[0] == ">" else 0
         compiled = (
-            self._frame(identifier),
-            first if little else first + size - 1,
-            size,
-            1 if little else -1,
-            lowest,
-            highest,
-            points.offset(point),
+            self._place(identifier, first),
+            _KINDS.index(kind.lstrip("<>")) | big,
+            self._offset(point),
             multiply,
             divide,
+            (row + (0,))[8],
             needs,
-            otherwise,
+            _as_signed(otherwise),
         )
         for number in compiled:
             self._fields.append(number)
 
-    def _add_alarms(self, rows, words, faults):
-        named = [row[3] for row in rows]
-        for identifier, at, bit, name in rows:
-            if name == EVERY_OTHER:
-                faults_meant = [
-                    fault for fault in range(len(faults)) if faults.names.name(fault) not in named
+    def _offset(self, point):
+        if point in EXTRAS:
+            return self.extras + EXTRAS.index(point)
+        name, _, slot = point.partition(":")
+        return self._points.offset(name) + int(slot or 0)
+
+    def _add_alarms(self):
+        rows = _option(self._profile, "ALARMS")
+        for identifier, byte, bit, warn_byte, warn_bit, names in rows:
+            if names == EVERY_OTHER:
+                named = " ".join([row[5] for row in rows if row[0] == identifier]).split()
+                meant = [
+                    fault
+                    for fault in range(len(self._faults))
+                    if self._faults.names.name(fault) not in named
                 ]
             else:
-                faults_meant = [faults.names.index(name)]
-            for fault in faults_meant:
-                frame = self._frame(identifier)
-                word = words + (fault >> 4)
-                for number in (frame, at, 1 << bit, word, 1 << (fault & 15)):
-                    self._alarms.append(number)
+                meant = [self._faults.names.index(name) for name in names.split()]
+            blocking = [fault for fault in meant if self._faults.blocks[fault]]
+            harmless = [fault for fault in meant if not self._faults.blocks[fault]]
+            self._add_alarm(identifier, byte, bit, "faults", blocking)
+            self._add_alarm(identifier, warn_byte, warn_bit, "faults", harmless)
+            self._add_alarm(identifier, warn_byte, warn_bit, "warnings", meant)
 
-    def _frame(self, identifier):
-        return self.identifiers.index(identifier)
+    def _add_alarm(self, identifier, byte, bit, point, meant):
+        if byte < 0 or not meant:
+            return
+        masks = [0] * _WORDS
+        for fault in meant:
+            masks[fault >> 4] |= 1 << (fault & 15)
+        clear, put = self._bits(identifier, bit)
+        place = self._place(identifier, byte)
+        for number in [self._points.offset(point), place, clear, put] + masks:
+            self._alarms.append(number)
+
+    def _bits(self, identifier, bit):
+        """Bits to clear and to set in a byte."""
+        if identifier in _option(self._profile, "PAIRED"):
+            return 3 << bit, 1 << bit
+        return 0, 1 << bit
+
+    def _place(self, identifier, at):
+        return _FRAME_BYTES * list(self.identifiers).index(identifier) + at
+
+
+def _as_signed(wire):
+    """The same 16 bits, as an array of signed ones holds them."""
+    return (wire & 0xFFFF ^ 0x8000) - 0x8000
+
+
+def _option(profile, name, default=()):
+    return getattr(profile, name, default)
+
+
+def _write_digits(data, place, number):
+    """Decimal digits from the left, up to three; what is behind stays as it is."""
+    for least in (100, 10, 1):
+        if number >= least or least == 1:
+            data[place] = 0x30 + number // least % 10
+            place += 1
 
 
 def _scaled(value, multiply, divide):
@@ -199,6 +301,8 @@ def _scaled(value, multiply, divide):
     Cut first to what stays a small integer on the boards (below 2**30): such values are far
     beyond every kind that is scaled.
     """
+    if multiply == 1 and divide == 1:
+        return value
     most = (_LARGEST - divide) // multiply
     value = min(max(value, -most), most) * multiply
     if value < 0:

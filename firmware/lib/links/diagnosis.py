@@ -48,7 +48,7 @@ POINTS = (
 # Facts about a link that the rows of verdicts ask for; a row names them by FACT_NAMES.
 FACT_NAMES = (
     "open", "ever", "heard", "sent", "damaged", "noisy", "late", "foreign",
-    "stopped", "refused", "passive", "lost",
+    "stopped", "refused", "passive", "lost", "twin", "language", "gone",
 )  # fmt: skip
 OPEN = 1 << 0  # the link runs
 EVER = 1 << 1  # a frame for us came since the start
@@ -63,6 +63,9 @@ STOPPED = 1 << 8  # the controller is off the bus, or the port is closed
 REFUSED = 1 << 9  # somebody was turned away, or asked for what there is not
 PASSIVE = 1 << 10  # CAN error passive: nobody acknowledges
 LOST = 1 << 11  # the peer's keepalive does not come any more
+TWIN = 1 << 12  # somebody else sends what we send
+LANGUAGE = 1 << 13  # somebody speaks another profile's language
+GONE = 1 << 14  # the controller itself does not answer
 
 WINDOW_MS = 10000
 _NOISY_ONE_IN = 4
