@@ -143,7 +143,7 @@ def test_all_frames_go_out_every_second_in_order():
 
 
 def test_frames_are_those_of_the_profile():
-    bench = Bench(inverter_current_rise_s=0)
+    bench = Bench()
     bench.run(500)
     sent = {identifier: data for _, identifier, data in bench.can.sent}
     # The charge voltage limit begins at the pack voltage, 53.1 V.

@@ -66,18 +66,12 @@ def running():
     return told
 
 
-def test_after_the_start_limits_rise_from_nothing_and_the_voltage_from_that_of_the_pack():
+def test_after_the_start_the_voltage_rises_from_that_of_the_pack():
     """yambms 153: a Deye trips when limits jump after a restart."""
-    told = Told().seconds(60)
-    cvl, ccl, dcl = zip(*told, strict=True)
+    cvl = [row[0] for row in Told().seconds(60)]
     assert cvl[0] in (53_100, 53_200)
     assert {later - sooner for sooner, later in pairwise(cvl)} == {0, 100}
     assert cvl[-1] == 56_000
-    assert ccl[0] <= 1_700
-    assert max(later - sooner for sooner, later in pairwise(ccl)) <= 1_700  # 50 A in 30 s
-    assert max(later - sooner for sooner, later in pairwise(dcl)) <= 3_400
-    assert (ccl[-1], dcl[-1]) == (50_000, 100_000)
-    assert ccl[28] < 50_000 <= ccl[31]
 
 
 def test_a_fault_takes_the_current_at_once_and_freezes_the_voltage_at_that_of_the_pack(running):
@@ -105,14 +99,12 @@ def test_values_that_stand_still_are_as_good_as_none(running):
     assert not running.has(MEASURED)
 
 
-def test_after_the_fault_the_voltage_comes_back_by_ramp_and_the_current_by_slope(running):
+def test_after_the_fault_the_voltage_comes_back_by_ramp(running):
     running.seconds(10, charge_allowed=0)
     told = running.seconds(60, charge_allowed=1)
     cvl = [53_100, *(row[0] for row in told)]
     assert all(0 <= later - sooner <= 100 for sooner, later in pairwise(cvl))
     assert cvl[-1] == 56_000
-    assert told[0][1] <= 1_700
-    assert told[-1][1] == 50_000
 
 
 def test_an_overvoltage_freezes_above_the_limit_and_comes_down_soon(running):
@@ -140,14 +132,9 @@ def test_above_the_pack_voltage_the_limit_falls_by_a_tenth_of_a_volt_a_second(ru
     assert cvl[-1] == 54_000
 
 
-def test_currents_fall_five_times_as_fast_as_they_rise(running):
-    ccl = [50_000, *(row[1] for row in running.seconds(10, charge_current_limit_ma=5_000))]
-    assert max(sooner - later for sooner, later in pairwise(ccl)) <= 8_500
-    assert ccl[6] == 5_000
-
-
-def test_without_a_slope_currents_are_those_of_the_pack():
-    assert Told(inverter_current_rise_s=0).second()[1:] == (50_000, 100_000)
+def test_currents_are_those_of_the_pack_in_full_tenths(running):
+    changes = {"charge_current_limit_ma": 12_399, "discharge_current_limit_ma": -5}
+    assert running.second(**changes)[1:] == (12_300, 0)
 
 
 @pytest.mark.parametrize(
@@ -191,13 +178,6 @@ def test_a_pack_that_is_full_counts_as_one_that_takes_nothing():
     told = Told(inverter_forced_soc=1)
     told.second(charge_current_limit_ma=0)
     assert told.soc == 10_000
-
-
-def test_the_slope_after_a_start_is_no_full_pack():
-    told = Told(inverter_forced_soc=1)
-    told.second(elapsed_ms=0)
-    assert told.ccl < 100
-    assert told.soc == 6420
 
 
 def test_what_is_not_measured_has_no_forced_state_of_charge():
@@ -281,12 +261,9 @@ def test_whatever_happens_the_rules_hold(story):
         assert told.dcl == 0 or discharge
         assert told.has(CHARGE) == bool(charge)
         assert told.has(DISCHARGE) == bool(discharge)
-        if before is not None:
-            assert told.ccl - before[1] <= 1_800
-            assert told.dcl - before[2] <= 3_500
-            if charge:
-                assert before[0] - 100 <= told.cvl <= before[0] + 100
-        before = told.cvl, told.ccl, told.dcl
+        if before is not None and charge:
+            assert before - 100 <= told.cvl <= before + 100
+        before = told.cvl
 
 
 def test_equal_states_stay_equal(running):

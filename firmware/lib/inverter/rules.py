@@ -10,8 +10,9 @@ of the pack's own, and finds the conditions that profiles ask for.
   what ignores a limit of 0 A goes on charging (1, 15).
 - From there, and whenever the pack changes its mind, the CVL moves by a ramp: 0.1 V a second, and
   below the pack voltage, where going fast makes a Deye discharge (10), it falls by 0.1 V in
-  `inverter_voltage_fall_s`. Currents follow the pack's limits by a slope, because steps make
-  inverters trip (12); they fall five times as fast as they rise.
+  `inverter_voltage_fall_s`. That currents come and go without steps, which make inverters trip
+  (12), is the pack's own care: its limits (bms.limits) have slopes, and begin at nothing after
+  a start and after a fault.
 - The CVL is never 0, and inside what the profile's document allows: a Sunny Island drops a value
   out of range and keeps the last one. A pack whose limit lies below that range can not be charged
   by this inverter: it is told that charging is not allowed.
@@ -66,14 +67,11 @@ _POINTS = (
 _CVL, _CCL, _DCL, _DVL, _CHARGE, _DISCHARGE, _AGE, _FAULTS, _BALANCING, _FORCE, _FULL = range(11)
 _SENSORS, _LOWEST, _HIGHEST, _DESIGN = range(11, 15)
 _SETTINGS = (
-    "charge_current_max_ma",
-    "discharge_current_max_ma",
     "inverter_voltage_fall_s",
-    "inverter_current_rise_s",
     "inverter_forced_soc",
     "inverter_modules",
 )
-_CHARGE_MAX, _DISCHARGE_MAX, _FALL_S, _RISE_S, _FORCED_SOC, _MODULES = range(6)
+_FALL_S, _FORCED_SOC, _MODULES = range(3)
 _FAULT_WORDS = 4
 _NOTHING = 8  # place among inverter.frames.EXTRAS
 _SENSORS_MAX = 8
@@ -92,15 +90,14 @@ _DEEP_ON_BP = 500
 _DEEP_OFF_BP = 1000
 
 _RAMP_MS = 1000  # for 0.1 V
-_FALLS_FASTER = 5  # times, for current limits
-_ELAPSED_MAX_MS = 1000  # one step of a slope; also keeps products below 2**30
+_ELAPSED_MAX_MS = 1000  # of one step, however late
 _ANY_RANGE = (10, 65535, 0, 65535)  # 0.1 V: lowest and highest CVL and discharge voltage limit
 
 
 class ChargeRules:
     """The state of what one inverter is told.
 
-    settled: without ramps and slopes, for a tool that shows what a steady state becomes.
+    settled: without ramps, for a tool that shows what a steady state becomes.
     """
 
     def __init__(self, profile, points, parameters, settled=False):
@@ -115,8 +112,6 @@ class ChargeRules:
         self._settings = array("H", [index(name) for name in _SETTINGS])
         self._extras = len(points.live)
         self._cvl_dv = 0  # as told; 0: nothing was told yet
-        self._ccl_ma = 0
-        self._dcl_ma = 0
         self._ramp_ms = 0  # collected for the next 0.1 V
         self._frozen = False
         self._voltage_mv = 0  # of the previous period; 0: not measured then
@@ -130,20 +125,12 @@ class ChargeRules:
         at = self._at
         found = heard | self._find(snapshot, live)
         elapsed_ms = min(elapsed_ms, _ELAPSED_MAX_MS)
-        charge_ma = max(snapshot[at[_CCL]], 0) if found & CHARGE else 0
-        discharge_ma = max(snapshot[at[_DCL]], 0) if found & DISCHARGE else 0
+        charge_ma = max(snapshot[at[_CCL]], 0) // 100 * 100 if found & CHARGE else 0
+        discharge_ma = max(snapshot[at[_DCL]], 0) // 100 * 100 if found & DISCHARGE else 0
         self._follow_voltage(snapshot, found, elapsed_ms)
-        if found & CHARGE:
-            self._ccl_ma = self._follow(self._ccl_ma, charge_ma, _CHARGE_MAX, elapsed_ms)
-        else:
-            self._ccl_ma = 0
-        if found & DISCHARGE:
-            self._dcl_ma = self._follow(self._dcl_ma, discharge_ma, _DISCHARGE_MAX, elapsed_ms)
-        else:
-            self._dcl_ma = 0
         snapshot[at[_CVL]] = 100 * self._cvl_dv
-        snapshot[at[_CCL]] = self._ccl_ma // 100 * 100
-        snapshot[at[_DCL]] = self._dcl_ma // 100 * 100
+        snapshot[at[_CCL]] = charge_ma
+        snapshot[at[_DCL]] = discharge_ma
         floor_mv = snapshot[at[_DVL]]
         if floor_mv != INVALID:
             floor_dv = min(max((floor_mv + 99) // 100, self._dvl_min), self._dvl_max)
@@ -267,16 +254,6 @@ class ChargeRules:
         if self._ramp_ms >= need_ms:
             self._ramp_ms = 0
             self._cvl_dv += 1 if limit_dv > self._cvl_dv else -1
-
-    def _follow(self, told_ma, allowed_ma, maximum, elapsed_ms):
-        """A current limit on its slope towards what the pack allows."""
-        rise_s = self._setting(_RISE_S)
-        if self._settled or not rise_s:
-            return allowed_ma
-        step_ma = self._setting(maximum) * elapsed_ms // (1000 * rise_s) + 1
-        if allowed_ma > told_ma:
-            return min(allowed_ma, told_ma + step_ma)
-        return max(allowed_ma, told_ma - _FALLS_FASTER * step_ma)
 
     def _in_range(self, voltage_dv):
         return min(max(voltage_dv, self._cvl_min), self._cvl_max)
