@@ -185,7 +185,11 @@ def test_07_the_inverter_hears_no_current_and_never_an_empty_battery_or_0_v(open
     offered = frames(open_wire, 0x351)
     assert len(offered) >= 28  # once a second, through all of it
     assert offered[-1][2:6] == bytes(4)
-    assert {int.from_bytes(data[:2], "little") for data in offered} == {CVL_MV // 100}
+    voltages = {int.from_bytes(data[:2], "little") for data in offered}
+    # The limit, and what the pack had when the fault came: it freezes there.
+    assert len(voltages) == 2
+    assert max(voltages) == CVL_MV // 100
+    assert min(voltages) >= 500
     assert all(int.from_bytes(data[:2], "little") > 40 for data in frames(open_wire, 0x355))
 
 
