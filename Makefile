@@ -61,7 +61,7 @@ mutation: $(STAMPS)/mutation ## Change the code a little, thousands of times: te
 	$(BIN)/python -m host_tests.mutation $(ARGS)
 
 docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
-	@for tables in commissioning_docs console_docs links_docs modbus_docs parameter_docs point_docs times_docs; do \
+	@for tables in commissioning_docs console_docs dbc links_docs modbus_docs parameter_docs point_docs times_docs; do \
 	    $(BIN)/python -m cellsteward.$$tables || exit 1; \
 	done
 
