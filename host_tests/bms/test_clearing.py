@@ -4,7 +4,7 @@ of it. It never counts for what comes after it (law 4)."""
 import pytest
 
 from bms import requests
-from bms.sample import BUS_ERROR, GATES_BOTH, OK, TRIP_SHORT_CIRCUIT
+from bms.sample import BUS_ERROR, CONFIGURATION_LOST, GATES_BOTH, OK, TRIP_SHORT_CIRCUIT
 from host_tests.bms.bench import Bench
 
 WAITS_MS = 60000
@@ -92,6 +92,32 @@ def test_a_dead_chip_lets_it_wait_just_as_long(blind_ms):
     bench.run(20000)
     assert bench.faults() == (set() if blind_ms < WAITS_MS else {"short_circuit"})
     assert told(bench)[-1] == ("cleared" if blind_ms < WAITS_MS else "not_cleared")
+
+
+def test_a_chip_that_goes_on_restarting_is_not_cleared_by_a_word_from_before():
+    bench = Bench().start()
+
+    def restarts():
+        bench.chip.code = CONFIGURATION_LOST
+        bench.step()
+        bench.chip.code = OK
+        bench.run(3000)
+
+    for _ in range(3):
+        restarts()
+    assert "afe_restarting" in bench.faults()
+    bench.chip.code = CONFIGURATION_LOST
+    bench.step()
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.step()
+    bench.chip.code = OK
+    bench.run(1000)
+    restarts()
+    bench.run(60000)
+    assert bench.faults() == {"afe_restarting"}
+    bench.ask(requests.CLEAR_FAULTS)
+    bench.run(1000)
+    assert bench.faults() == set()
 
 
 def test_without_a_configuration_there_is_nothing_to_judge_and_the_log_says_so():

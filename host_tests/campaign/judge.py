@@ -17,6 +17,7 @@ _WAY = {"c": 1, "d": -1}
 _FLOWS_MA = 1000
 _RELEASE_MA = 400  # less than undervoltage_release_ma, 500
 _REPORT_MS = 100  # a point is as old as the last step
+_BLOCKS_ONE = (1, 2)  # GATE_* bits of a single direction
 _RAMP_MS = 2000 + 100  # contactors: contactor_ramp_ms and the armature's time
 _MOVE_MS = 100
 _CHANGES_MAX = 24  # of the gates in an episode: two faults that come, retry and go
@@ -165,7 +166,7 @@ class _Judgement:
     def _judge_gate(self, row, cause, gate, since_s, within_ms, end_s):
         record = self._record
         taken_ms = record.off_after_ms(gate, since_s)
-        bridged = self._bridging(since_s, self._episode.mend_s)
+        bridged = self._bridging(gate, since_s, self._episode.mend_s)
         due_s = since_s + within_ms / 1000
         if taken_ms is not None and taken_ms <= within_ms:
             self._verdict.times_ms.append((row.name, cause, gate, round(taken_ms, 1), within_ms))
@@ -187,21 +188,37 @@ class _Judgement:
         way_ma = truth["current_ma"] * _WAY[gate]
         if self._is_held_on(gate, status):
             self._violation("closed", t_s, "%s: %s gate on while blocked" % (row.name, gate))
-        if way_ma > _FLOWS_MA and not self._welded(gate):
+        flows = way_ma > _FLOWS_MA and not self._may_stay(gate, status)
+        if flows and not self._welded(gate):
             self._violation("flows", t_s, "%s: current the blocked way" % row.name)
         if points[_LIMIT[gate]] != 0:
             self._violation("limit", t_s, "%s: %s is not 0" % (row.name, _LIMIT[gate]))
 
     def _is_held_on(self, gate, status):
-        """Whether a gate was on when the points were made, and not to spare its body diode."""
+        """Whether a gate was on when the points were made, and not to spare its body diode, nor
+        as a contactor that carries the other direction."""
         on = self._record.is_on(gate, status["t_s"] - 0.001)
-        return on and not _is_bridging(status["points"])
+        return on and not _is_bridging(status["points"]) and not self._may_stay(gate, status)
 
-    def _bridging(self, start_s, end_s):
+    def _may_stay(self, gate, status):
+        """Contactors can not block one direction alone: they may stay closed while the other one
+        is allowed, as long as no current flows the blocked way for longer than the ramp."""
+        if self._boot.pack != CONTACTORS:
+            return False
+        blocked = 0
+        for name in status["points"].get("faults") or ():
+            blocked |= FAULTS.blocks[NAMES.index(name)]
+        if blocked not in _BLOCKS_ONE:
+            return False
+        t_s = status["t_s"]
+        statuses = self._record.between(t_s - _RAMP_MS / 1000 - 1, t_s)
+        return any(each["truth"]["current_ma"] * _WAY[gate] <= _FLOWS_MA for each in statuses)
+
+    def _bridging(self, gate, start_s, end_s):
         return [
             status["t_s"]
             for status in self._record.between(start_s, end_s)
-            if _is_bridging(status["points"])
+            if _is_bridging(status["points"]) or self._may_stay(gate, status)
         ]
 
     def _welded(self, gate):

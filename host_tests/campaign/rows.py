@@ -188,7 +188,8 @@ ROWS = (
         lasts_s=2, place=ONCE,
     ),
     Row(
-        "afe_brownouts", opens="cd", within_ms=LAW_MS, names=("afe_restarting",),
+        # One restart is told as such, the third latches; that it does has a test of its own.
+        "afe_brownouts", opens="cd", within_ms=LAW_MS, names=("afe_restarting", "afe_restarted"),
         also=(*_CHIP_GONE, "afe_configuration", "self_test_failed"), blinds=True, ends=PERSON,
         recovers_s=HOLD_S + PROGRAM_S, hold_s=40, place=LATE, from_start=True,
     ),

@@ -1,6 +1,7 @@
 """The judge notices each kind of wrong: every test spoils one thing in a record that is right."""
 
 import copy
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -188,3 +189,26 @@ def test_what_cannot_be_judged_after_a_pack_that_did_not_recover_is_counted():
     run = _run("afe_silent", "afe_lost", "cd", blind=True, over_s=_END_S + 1)
     run.end["t_s"] = 121
     assert judge(boot, run).skipped == 1
+
+
+def _closed_contactors(current_ma):
+    """Overvoltage blocks the charge, and the contactors stay closed for the load."""
+    fault = "cell_overvoltage"
+    run = _run(fault, fault, "", cell_mv=3700, off_s=2.0)
+    for status in run.statuses:
+        if fault in status["points"]["faults"]:
+            status["points"]["charge_current_limit_ma"] = 0
+            status["truth"]["current_ma"] = current_ma
+    run.notes[0]["contact_trace"] = [[5_000_000, 3]]  # both poles, ever since
+    boot = _boot(fault)
+    return {violation.kind for violation in judge(_on_contactors(boot), run).violations}
+
+
+def _on_contactors(boot):
+    return dataclasses.replace(boot, pack=plan.CONTACTORS)
+
+
+def test_contactors_may_carry_the_other_direction_and_not_the_blocked_one():
+    assert _closed_contactors(0) == set()
+    assert _closed_contactors(-20000) == set()
+    assert {"late", "flows"} & _closed_contactors(20000)

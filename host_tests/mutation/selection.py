@@ -13,6 +13,7 @@ MODULES = {
         "test_small_parts",
     ),
     "fault_register": ("test_faults", "test_latches", "test_small_parts"),
+    "clearing": ("test_clearing", "test_latches", "test_trips", "test_small_parts"),
     "limits": ("test_limits",),
     "switch": ("test_switch", "test_switch_times"),
     "gate_lines": ("test_switch", "test_contactor_path", "test_switch_times", "test_contacts"),
@@ -22,10 +23,11 @@ MODULES = {
     "predischarge": ("test_switch", "test_precharge"),
     "deep_discharge": ("test_deep_discharge", "test_resting_cells"),
     "rebounds": ("test_undervoltage", "test_small_parts"),
-    "chip_care": ("test_chip_care", "test_latches", "test_small_parts"),
+    "chip_care": ("test_chip_care", "test_latches", "test_small_parts", "test_clearing"),
     "trips": ("test_trips", "test_small_parts"),
     "trial": ("test_trial", "test_small_parts"),
     "measurement": ("test_measurement", "test_plausibility", "test_small_parts"),
+    "thermistor_watch": ("test_thermistors",),
     "timekeeping": ("test_time", "test_events", "test_small_parts"),
 }
 

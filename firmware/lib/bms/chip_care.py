@@ -91,7 +91,7 @@ class ChipCare:
         self._restarts += 1
         self._register.report(self._answer_faults[CONFIGURATION_LOST], HOLD_MS)
         if self._restarts >= _RESTARTS_MAX:
-            self._register.report(self._restarting_fault, HOLD_MS)
+            self._register.renew(self._restarting_fault, HOLD_MS)
 
     def test_again(self):
         """A person cleared the faults: what failed is tested again before a gate may close."""

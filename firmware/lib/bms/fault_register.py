@@ -43,6 +43,11 @@ class FaultRegister:
         self._held_ms[bit] = hold_ms
         self._any = True
 
+    def renew(self, bit, hold_ms):
+        """As `report`, and the cause came anew: what a person asked for before was not for it."""
+        self.report(bit, hold_ms)
+        self._asked[bit] = 0
+
     def is_active(self, bit):
         """Whether the fault is active or latched."""
         return self.words[bit >> 4] >> (bit & 15) & 1 == 1
