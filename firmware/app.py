@@ -16,6 +16,7 @@ from afe.bq76952_settings import TAKEN
 from bms import requests
 from bms.access import Access
 from bms.battery import Battery
+from bms.cell_model import CellModel
 from bms.commissioning import Commissioning
 from bms.events import Events
 from bms.faults import Faults
@@ -124,6 +125,7 @@ class Application:
                     self._afe.settings.taken,
                 ),
             ),
+            self._cell_model() if self.configuration.loaded else None,
         )
         self.recorder.restore(self.battery)
         unreadable = self.recorder.flash_problems()
@@ -207,6 +209,14 @@ class Application:
         from afe.ina228 import CurrentSensor, WithCurrentSensor
 
         return WithCurrentSensor(chip, CurrentSensor(self._board.sensor_bus(), self.parameters))
+
+    def _cell_model(self):
+        """What the cells are like, from the built-in model of their chemistry."""
+        name = self._choice("chemistry")
+        module = __import__("cells." + name, None, None, (name,))
+        model = CellModel(module.CELL)
+        give_back("cells." + name)
+        return model
 
     def _power_path(self):
         board = self._board

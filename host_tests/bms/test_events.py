@@ -30,7 +30,7 @@ def take(ring):
 
 def test_kinds_are_numbered_in_the_order_of_their_names():
     named = ("BOOT", "FAULT", "FAULT_OVER", "GATES", "STATE", "AFE_TRIP", "CLEARED", "REQUEST",
-             "PATH", "LOST", "LAST_FAULT")  # fmt: skip
+             "PATH", "LOST", "LAST_FAULT", "CELLS")  # fmt: skip
     names = tuple(name.lower() for name in named)
     assert names == events.KINDS
     for number, name in enumerate(named):
@@ -188,3 +188,17 @@ def test_a_clear_is_logged_when_it_was_carried_out(seen):
     kinds = [event[0] for event in bench.events()]
     assert kinds.count("cleared") == bench.battery.clears == (1 if seen else 0)
     assert kinds.count("request") == 1
+
+
+def test_an_event_of_the_slow_path_waits_for_the_next_step_and_holds_up_the_one_after_it():
+    log = Events()
+    assert log.hand_over(events.CELLS, 1, 0b100)
+    assert log.waiting() == 0
+    assert not log.hand_over(events.CELLS, 0, 0b1)
+    log.post_handed(70)
+    log.post_handed(71)
+    assert log.waiting() == 1
+    event = array("i", [0] * events.FIELDS)
+    assert log.take_into(event)
+    assert list(event) == [events.CELLS, 1, 0b100, 70]
+    assert log.hand_over(events.CELLS, 0, 0b1)

@@ -218,7 +218,7 @@ def test_another_capacity_keeps_the_percentage(remaining_mah, capacity_mah):
     pack.net_mah = remaining_mah - CAPACITY_MAH // 2
     pack.update()
     before_bp = pack.soc_bp
-    pack.parameters.change([(pack.parameters.index("design_capacity_mah"), capacity_mah)])
+    pack.estimator.full_mah = capacity_mah  # as health does
     pack.update()
     assert pack.estimator.full_mah == capacity_mah
     # Whole mAh of the new capacity

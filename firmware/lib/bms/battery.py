@@ -13,6 +13,7 @@ from bms.chip_care import HOLD_MS, ChipCare, by_code
 from bms.clearing import BEGINS, LAPSED, Clearing
 from bms.deep_discharge import DeepDischarge
 from bms.fault_register import WORDS, FaultRegister
+from bms.health import Health
 from bms.interlock import Interlock
 from bms.journal import Journal
 from bms.limits import Limits
@@ -84,7 +85,8 @@ class Battery:
 
     For commissioning: captured_cell_mv, captured_stack_mv are the raw sample of the latest
     CAPTURE request, which `captures` counts; `trial` is the limited first current.
-    posted: what else the slow path shows, see bms.slow_path.
+    posted: what else the slow path shows, see bms.slow_path. model: the cells' (bms.cell_model);
+    without one there is no `health` (bms.health).
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Battery:
         interlock=None,
         outputs=None,
         posted=(),
+        model=None,
     ):
         self.requests = requests.Requests()
         self.failure = None  # the exception that stopped the fast path, for the log
@@ -147,7 +150,9 @@ class Battery:
             points, self._measurement, self._chip, self.rebounds, self.deep_discharge
         )
         self._limits = Limits(parameters)
-        self._slow = SlowPath(points, parameters, self._limits, self._counter, posted)
+        known = model is not None and configured
+        self.health = Health(points, parameters, model, log) if known else None
+        self._slow = SlowPath(points, parameters, self._limits, self._counter, posted, self.health)
         if configured:
             self._chip.start()
         else:
@@ -266,6 +271,7 @@ class Battery:
         if self._outputs is not None:
             self._outputs.drive(blocked, self._measurement)
         self._publish(allowed, state)
+        self._log.post_handed(self._time.uptime_s)
         if self._journal.note(self._gates, self._path.state, state, self._time.uptime_s):
             self.keep_due = True
 

@@ -1,7 +1,9 @@
 """What happened, for the log: a small ring between the fast path and the coroutine that writes.
 
-The fast path posts, allocating nothing; one coroutine takes. What does not fit is counted as lost
-and never overwrites what waits: the first events of a storm say more than the last.
+The fast path posts, allocating nothing; one coroutine takes. The slow path, which a step may
+interrupt anywhere, hands over one event at a time, and the next step posts it. What does not fit
+is counted as lost and never overwrites what waits: the first events of a storm say more than the
+last.
 """
 
 from array import array
@@ -9,7 +11,7 @@ from array import array
 # Kinds of events; `code` and `value` mean what stands beside them.
 KINDS = (
     "boot", "fault", "fault_over", "gates", "state", "afe_trip", "cleared", "request", "path",
-    "lost", "last_fault", "not_cleared",
+    "lost", "last_fault", "not_cleared", "cells",
 )  # fmt: skip
 BOOT = 0  # code: reset cause (RESET_CAUSES), value: boots so far
 FAULT = 1  # code: bit of bms.faults, value: the fault signal, or INVALID if it has none
@@ -23,6 +25,7 @@ PATH = 8  # code: PATH_* of bms.points
 LOST = 9  # value: events that did not fit into the ring
 LAST_FAULT = 10  # code: bit of the fault that came last before the reset that led to this start
 NOT_CLEARED = 11  # a person's "clear" lapsed, because nothing was measured
+CELLS = 12  # code: 0 weak, 1 leaking; value: mask of all cells that are now named so
 
 RESET_CAUSES = ("power_on", "watchdog", "soft")
 
@@ -38,6 +41,7 @@ class Events:
         self._ring = array("i", [0] * (FIELDS * _ROOM))
         self._next = 0  # where the next event goes
         self._first = 0  # the oldest that waits
+        self._handed = array("i", [0] * FIELDS)  # kind, code, value, and 1 while it waits
 
     def post(self, kind, code, value, uptime_s):
         """Note an event. Allocates nothing."""
@@ -52,6 +56,24 @@ class Events:
         ring[at + 2] = value
         ring[at + 3] = uptime_s
         self._next = following
+
+    def hand_over(self, kind, code, value):
+        """An event of the slow path. False if the one before still waits: try again."""
+        handed = self._handed
+        if handed[3]:
+            return False
+        handed[0] = kind
+        handed[1] = code
+        handed[2] = value
+        handed[3] = 1  # last: a step may come between any two of these
+        return True
+
+    def post_handed(self, uptime_s):
+        """Post what was handed over. Fast path; allocates nothing."""
+        handed = self._handed
+        if handed[3]:
+            self.post(handed[0], handed[1], handed[2], uptime_s)
+            handed[3] = 0
 
     def waiting(self):
         """How many events wait to be taken."""

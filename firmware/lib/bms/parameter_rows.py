@@ -193,6 +193,9 @@ ROWS = b"""
 1094|empty_cell_mv|mV|u16|1000|4000|2900/3150/1850/1950|now|The pack is empty when a cell is below this
 1095|empty_hold_s|s|u16|1|600|10|now|for this long
 
+# Health
+1180|counter_offset_bp|0.01%|u16|1|100|10|now|The charge counter may be wrong by this much of the design capacity in an hour
+
 # Links
 10a0|modbus_address|-|u16|1|247|1|restart|Modbus address on RS485
 10a1|modbus_baud|9600 19200 38400 57600 115200|u16|0|4|0|restart|Speed on RS485, whatever the language, 8 data bits, no parity, 1 stop bit

@@ -96,4 +96,13 @@ can_receive_errors|-|i32|1|count|Receive error counter of the CAN controller
 can_bus_offs|-|i32|1|count|Times the CAN controller left the bus
 charged_wh|Wh|i32|1|count|Energy that went into the pack since the start
 discharged_wh|Wh|i32|1|count|Energy that came out of the pack since the start
+capacity_mah|mAh|i32|1|count|Charge between empty and full as measured; the design capacity until it was
+capacity_sigma_mah|mAh|i32|1|count|Its uncertainty, one standard deviation
+capacity_pairs|-|i32|1|count|Measurements that it rests on
+resistance_growth_bp|0.01%|i32|1|count|Resistance of the cells against the first one learned, 10000: as new
+deep_cycles|-|i32|1|count|Discharges by half of the charge or more
+age_h|h|i32|1|count|Hours that this pack was guarded
+weak_cells|bits|b16|2|count|Cells with clearly less capacity than the others, bit 0 is cell 1
+leaky_cells|bits|b16|2|count|Cells that discharge themselves clearly faster than the others
+cell_resistance_uohm|uohm|u16|16|count|Resistance of each cell within a second, at 25 degrees; blank until learned
 """

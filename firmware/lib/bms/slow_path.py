@@ -8,6 +8,7 @@ from array import array
 
 from bms.energy import POINTS as ENERGY_POINTS
 from bms.energy import Energy
+from bms.health import POINTS as HEALTH_POINTS
 from bms.points import PATH_BUS_ABOVE
 from bms.soc import SocEstimator
 from bms.table import INVALID
@@ -34,11 +35,12 @@ class SlowPath:
     """Reads what the fast path published; `limits` and `counter` are shared with it.
 
     posted: pairs of point names and an array of their values (those of a vector in a row), which
-    others keep up to date.
+    others keep up to date. health: a bms.health.Health, or None.
     """
 
-    def __init__(self, points, parameters, limits, counter, posted=()):
+    def __init__(self, points, parameters, limits, counter, posted=(), health=None):
         self._points = points
+        self._health = health
         self._limits = limits
         self._counter = counter
         self._estimator = SocEstimator(parameters)
@@ -49,6 +51,8 @@ class SlowPath:
         self._write_at = {name: points.offset(name) - points.fast_size for name in _WRITTEN}
         self._energy = Energy()
         posted = tuple(posted) + ((ENERGY_POINTS, self._energy.values),)
+        if health is not None:
+            posted += ((HEALTH_POINTS, health.shown),)
         self._posted = [(_places(points, names), values) for names, values in posted]
         self._snapshot = points.new_snapshot()
         self._snapshot_view = memoryview(self._snapshot)
@@ -59,7 +63,10 @@ class SlowPath:
         """Update estimate and limits from the latest measurement, if there is a valid one."""
         self._points.snapshot_into(self._snapshot_view)
         estimator = self._estimator
+        health = self._health
         valid = self._read("cell_min_mv") != INVALID
+        design_mah = self._setting("design_capacity_mah")
+        estimator.full_mah = design_mah if health is None else health.full_mah
         if valid:
             self._energy.update(self._read("power_w"), elapsed_ms)
             estimator.update(
@@ -76,17 +83,18 @@ class SlowPath:
                 self._read("temperature_max_dc"),
                 self._read("limited") == 1,
             )
+        if health is not None:  # also without a measurement: time passes
+            health.step(elapsed_ms, self._snapshot, estimator, self._counter)
+            self._write("soh_bp", health.soh_bp)
+            self._write("cycles", health.cycles)
         cells = self._series_cells
-        design_mah = self._setting("design_capacity_mah")
         self._write("series_cells", cells)
         self._write("charge_voltage_limit_mv", cells * self._setting("charge_cell_mv"))
         self._write("discharge_voltage_limit_mv", cells * self._setting("discharge_cell_mv"))
         self._write("soc_bp", estimator.soc_bp if valid else INVALID)
         self._write("remaining_mah", estimator.remaining_mah if valid else INVALID)
         self._write("full_mah", estimator.full_mah)
-        self._write("soh_bp", estimator.soh_bp)
         self._write("design_mah", design_mah)
-        self._write("cycles", self._counter.discharged_ah * 1000 // design_mah)
         self._wait_for_charger()
         for places, values in self._posted:
             for index, place in enumerate(places):

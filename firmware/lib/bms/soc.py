@@ -11,6 +11,9 @@ _MAH_PER_AH = 1000
 _CHUNK_MS = 1000  # 1000 A for 1000 ms stays below 2**30
 _FULL_BP = 10000
 _START_BP = 5000
+FULL = 1
+EMPTY = 2
+"""Kinds of anchors."""
 
 
 class ChargeCounter:
@@ -59,9 +62,11 @@ class SocEstimator:
         self._full_ms = 0  # how long the pack has looked full
         self._empty_ms = 0  # how long the pack has looked empty
         self._counted_mah = 0  # the counter at the last update
-        self.full_mah = self._values[self._design]
+        self.anchors = 0  # how often the pack became full or empty
+        self.anchor = 0  # which of them was the latest
+        self.full_mah = self._values[self._design]  # anybody may change it
+        self._scaled_mah = self.full_mah  # to which remaining_mah belongs
         self.remaining_mah = self.full_mah * _START_BP // _FULL_BP
-        self.soh_bp = _FULL_BP
 
     @property
     def soc_bp(self):
@@ -71,19 +76,34 @@ class SocEstimator:
     def update(self, elapsed_ms, net_mah, current_ma, cell_min_mv, cell_max_mv):
         """Take one good measurement; `net_mah` is the counter's."""
         values = self._values
-        if self.full_mah != values[self._design]:
-            self.remaining_mah = self.remaining_mah * values[self._design] // self.full_mah
-            self.full_mah = values[self._design]
+        if self._scaled_mah != self.full_mah:
+            self.remaining_mah = self.remaining_mah * self.full_mah // self._scaled_mah
+            self._scaled_mah = self.full_mah
         self.remaining_mah += net_mah - self._counted_mah
         self._counted_mah = net_mah
         looks_full = (
             cell_max_mv >= values[self._full_cell] and 0 <= current_ma < values[self._full_current]
         )
         looks_empty = cell_min_mv <= values[self._empty_cell] and current_ma < 0
+        full_before = self._is_full()
+        empty_before = self._is_empty()
         self._full_ms = self._full_ms + elapsed_ms if looks_full else 0
         self._empty_ms = self._empty_ms + elapsed_ms if looks_empty else 0
-        if self._full_ms >= values[self._full_hold] * 1000:
+        if self._is_full():
             self.remaining_mah = self.full_mah
-        if self._empty_ms >= values[self._empty_hold] * 1000:
+            self._note(FULL, full_before)
+        if self._is_empty():
             self.remaining_mah = 0
+            self._note(EMPTY, empty_before)
         self.remaining_mah = max(0, min(self.full_mah, self.remaining_mah))
+
+    def _is_full(self):
+        return self._full_ms >= self._values[self._full_hold] * 1000
+
+    def _is_empty(self):
+        return self._empty_ms >= self._values[self._empty_hold] * 1000
+
+    def _note(self, kind, before):
+        if not before:
+            self.anchors += 1
+            self.anchor = kind

@@ -12,6 +12,12 @@ from console.text import nearest
 COMMANDS = (
     ("status", "", 0, 0, False, "Is all well, and if not: why, and what to do", "report.status"),
     ("cells", "", 0, 0, False, "Voltage of every cell, and the temperatures", "report.cells"),
+    ("health", "", 0, 0, False, "Capacity, resistance, and which cell is worn", "health.health"),
+    (
+        "measure", "capacity|stop", 1, 1, False,
+        "Be led through a measurement of the capacity; again: what comes next",
+        "measure.measure",
+    ),
     ("faults", "", 0, 0, False, "Active faults and warnings, and what to do", "report.faults"),
     ("link", "", 0, 0, False, "How every link is, and what to check next", "link.link"),
     ("log", "[N]", 0, 1, False, "The latest N events (20), the newest last", "log.log"),

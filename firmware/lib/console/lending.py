@@ -11,6 +11,7 @@ import sys
 from bms.table import give_back as forget
 
 _LENT = (
+    "bms.capacity",
     "bms.wiring",
     "console.about",
     "console.acting",
@@ -18,7 +19,9 @@ _LENT = (
     "console.commands",
     "console.commission",
     "console.link",
+    "console.health",
     "console.log",
+    "console.measure",
     "console.names",
     "console.report",
     "console.values",

@@ -26,6 +26,8 @@ _REQUESTS = (
     "acknowledge a deep discharge", "check the wiring", "try a first current", "charge off",
     "discharge off",
 )  # fmt: skip
+# Codes of CELLS.
+_HEALTH = ("weak", "leaking")
 # Part of a fault's name, and the unit of the value that raised it.
 _UNITS = (
     ("voltage", "mV"),
@@ -133,8 +135,13 @@ def _lost(_, code, value):
     return "%d events came too fast and are lost" % value
 
 
+def _cells(_, code, value):
+    numbers = ["%d" % (cell + 1) for cell in range(16) if value >> cell & 1]
+    return "%s cells: %s" % (_named(_HEALTH, code), ", ".join(numbers) or "none")
+
+
 # In the order of bms.events.KINDS.
 _SAID = (
     _boot, _fault, _fault_over, _gates, _state, _afe_trip, _cleared, _request, _path, _lost,
-    _last_fault, _not_cleared,
+    _last_fault, _not_cleared, _cells,
 )  # fmt: skip

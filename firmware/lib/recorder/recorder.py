@@ -1,8 +1,10 @@
-"""Keeps what must survive a reset or a power cut: events, latched faults, deep discharge.
+"""Keeps what must survive a reset or a power cut: events, latched faults, deep discharge, health.
 
 Three stores with three costs. The processor's retained memory is written every second and survives
 a watchdog or soft reset; the state file and the event log survive a power cut, and are written
-only when there is something new, in batches, because a flash write stalls an RP2040.
+only when there is something new, in batches, because a flash write stalls an RP2040. So are the
+files of the pack's health, `health_a.json` and `health_b.json`, a few times a day: `k0`, `k1` and
+so on are the values of `kept` in bms.health.
 Coroutine and start-up only, never the fast path. A flash that fails is a fault of its own
 (`event_log_failed`); what could not be written is tried again.
 """
@@ -16,6 +18,7 @@ from bms.fault_register import WORDS
 from bms.table import INVALID, give_back
 from storage.event_log import EventLog, EventLogError
 from storage.retained import NO_FAULT, Retained
+from storage.slots import Slots
 from storage.state import SavedState, StateError
 
 COUNTERS = ("boots", "watchdog_resets", "events_logged")
@@ -41,6 +44,7 @@ class Recorder:
         self.counters = array("i", [0] * len(COUNTERS))
         self.cause = RESET_CAUSES[0]
         self._state = SavedState(directory)
+        self._health = Slots(directory, "health", "kept")
         self._retained = Retained(retained)
         self._events = events
         self._words = array("i", [0] * WORDS)
@@ -72,7 +76,7 @@ class Recorder:
 
     def problems(self):
         """What could not be read, in sentences."""
-        return self._state.problems + self.events_log.problems
+        return self._state.problems + self.events_log.problems + self._health.problems
 
     def commissioned(self):
         """The saved record of the commissioned pack, or None."""
@@ -101,10 +105,17 @@ class Recorder:
             get("lowest_cell_mv", INVALID), bool(get("deep_discharge_acknowledged", 0))
         )
         battery.restore_empty(get("undervoltage_rebounds", 0), bool(get("empty", 0)))
+        self._restore_health(battery.health)
         if self._retained.last_fault != NO_FAULT:
             self._events.post(LAST_FAULT, self._retained.last_fault, 0, 0)
         if self._retained.boot_loop:
             battery.latch("boot_loop")
+
+    def _restore_health(self, health):
+        found = self._health.read() if health is not None else None
+        if found:
+            values = found[0][1]
+            health.restore([values.get("k%d" % at, 0) for at in range(len(values))])
 
     def keep(self, battery):
         """Put what must survive a reset into the retained memory. Fast path; allocates nothing."""
@@ -126,6 +137,8 @@ class Recorder:
                 begun = True
                 await asyncio.sleep_ms(0)  # another flash write, another stall
                 problem = self._write_state(battery) or problem
+                await asyncio.sleep_ms(0)
+                problem = self._write_health(battery.health) or problem
                 if problem and pause_s == 1:
                     print("events or state are not kept: %s" % problem)
                 pause_s = min(2 * pause_s, _PAUSE_MAX_S) if problem else 1
@@ -155,6 +168,14 @@ class Recorder:
         except StateError as problem:
             return problem
         return None
+
+    def _write_health(self, health):
+        """Returns why it did not work, or None."""
+        if health is None or not health.keep_due:
+            return None
+        problem = self._health.write({"k%d" % at: value for at, value in enumerate(health.kept)})
+        health.keep_due = bool(problem)
+        return problem
 
     def _what_stands(self, battery):
         battery.latched_into(self._words)

@@ -1,0 +1,191 @@
+"""Resistance from steps of the current: made-up steps, and the figures of measured cells."""
+
+import csv
+import random
+from array import array
+from pathlib import Path
+
+import pytest
+
+from bms.cell_model import CellModel
+from bms.resistance import Resistance
+from cells.lfp import CELL
+from host_tests.bms.cells import ramp_cell
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+SECOND_MS = 1000
+
+# estimation.md section 4, milliohm: least squares over the same steps, in floating point
+MEASURED = (
+    ("lfp_a123_esc_dyn_15C", 2050, 150, 12.2),
+    ("lfp_a123_esc_dyn_35C", 2050, 350, 8.40),
+    ("lfp_eve280_hppc_chg", 280000, 250, 0.27),
+)
+A123_25C_MOHM = 9.68  # the same table
+
+
+class Cells:
+    """Cells of a made-up pack with a resistance each, sampled once a second."""
+
+    def __init__(self, ohms, model=None, design_mah=100_000, seed=1):
+        self.ohms = ohms
+        self.noise = random.Random(seed)
+        self.noise_mv = 1.0
+        self.soc_bp = 5000
+        self.temperature_dc = 250
+        self.factor = 1.0  # of the resistances, at this temperature
+        self.resistance = Resistance(len(ohms), model or CellModel(CELL), design_mah)
+
+    def scan(self, current_ma, elapsed_ms=SECOND_MS, voltage_ma=None):
+        """voltage_ma: the current that the voltages saw, if not the same."""
+        seen_ma = current_ma if voltage_ma is None else voltage_ma
+        mv = [
+            round(3300 + ohm * self.factor * seen_ma + self.noise.gauss(0, self.noise_mv))
+            for ohm in self.ohms
+        ]
+        self.resistance.step(
+            elapsed_ms, memoryview(array("i", mv)), current_ma, self.temperature_dc, self.soc_bp
+        )
+
+    def switch_loads(self, pairs, most_ma=60_000):
+        for _ in range(pairs):
+            self.scan(self.noise.randrange(-most_ma, most_ma))
+
+    def errors(self):
+        return [self.resistance.uohm(cell) / 1e6 / ohm - 1 for cell, ohm in enumerate(self.ohms)]
+
+
+def spread(seed, cells=16, ohm=0.0005):
+    draw = random.Random(seed)
+    return [ohm * draw.uniform(0.8, 1.3) for _ in range(cells)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_cell_of_a_pack_is_found_within_5_percent_despite_noise_and_whole_millivolts(seed):
+    cells = Cells(spread(seed), seed=seed)
+    cells.switch_loads(200)
+    assert cells.resistance.learned
+    assert max(map(abs, cells.errors())) < 0.05
+
+
+def test_before_enough_steps_the_model_stands_in():
+    cells = Cells([0.0005] * 4)
+    cells.switch_loads(2, most_ma=20_000)
+    assert not cells.resistance.learned
+    assert cells.resistance.growth_bp() == 0
+    assert cells.resistance.uohm(0) == CellModel(CELL).r0_uohm(250, 100_000)
+
+
+@pytest.mark.parametrize("soc_bp", [0, 1999, 9001, 10000])
+def test_nothing_is_learned_at_the_ends_of_the_curve(soc_bp):
+    cells = Cells([0.0005] * 4)
+    cells.soc_bp = soc_bp
+    cells.switch_loads(500)
+    assert not cells.resistance.learned
+
+
+def test_small_steps_and_pairs_that_are_no_second_apart_are_left_out():
+    cells = Cells([0.0005] * 4)
+    for turn in range(500):
+        cells.scan(9_000 * (turn % 2))  # 0.09 C
+    for turn in range(500):
+        cells.scan(50_000 * (turn % 2), elapsed_ms=2001)
+        cells.scan(50_000 * (turn % 2), elapsed_ms=499)
+    assert not cells.resistance.learned
+
+
+def test_a_scan_without_a_partner_is_no_pair():
+    cells = Cells([0.0005] * 4)
+    for turn in range(500):
+        cells.resistance.forget_scan()
+        cells.scan(50_000 * (turn % 2))
+    assert not cells.resistance.learned
+
+
+def test_temperature_is_taken_out_by_the_models_table():
+    """The made-up cell: 30, 10 and 8 milliohm at 0, 25 and 45 degrees."""
+    for temperature_dc, factor in ((0, 3.0), (250, 1.0), (450, 0.8), (350, 0.9)):
+        cells = Cells([0.0005] * 4, model=CellModel(ramp_cell()))
+        cells.temperature_dc, cells.factor = temperature_dc, factor
+        cells.switch_loads(500)
+        assert cells.resistance.learned
+        assert max(map(abs, cells.errors())) < 0.02
+
+
+def test_scans_that_caught_the_current_in_the_middle_of_a_step_spoil_nothing():
+    """One step in ten: the voltages are of before it, the current of after it."""
+    cells = Cells(spread(7))
+    last_ma = 0
+    for turn in range(2000):
+        current_ma = cells.noise.randrange(-60_000, 60_000)
+        cells.scan(current_ma, voltage_ma=last_ma if turn % 10 == 9 else None)
+        last_ma = current_ma
+    assert max(map(abs, cells.errors())) < 0.05
+
+
+def test_growth_is_against_the_first_value_learned():
+    cells = Cells([0.0005] * 4)
+    cells.switch_loads(1000)
+    assert cells.resistance.growth_bp() == pytest.approx(10000, abs=200)
+    cells.factor = 1.3
+    cells.switch_loads(4000)
+    assert cells.resistance.growth_bp() == pytest.approx(13000, abs=300)
+
+
+def test_a_resistance_that_suddenly_doubles_is_learned_although_it_looks_like_nonsense():
+    cells = Cells([0.0005] * 4)
+    cells.switch_loads(2000)
+    cells.factor = 2.5
+    cells.switch_loads(3000)
+    assert cells.resistance.uohm(0) == pytest.approx(1250, rel=0.05)
+
+
+def test_what_was_learned_before_a_restart_counts_at_once():
+    cells = Cells([0.0005] * 2)
+    cells.switch_loads(1000)
+    before = cells.resistance
+    after = Resistance(2, CellModel(CELL), 100_000)
+    for cell in range(2):
+        after.restore(cell, before.drop_uv[cell], before.new_uv[cell])
+    assert after.learned
+    assert after.uohm(0) == before.uohm(0)
+    assert after.growth_bp() == before.growth_bp()
+
+
+def replay(name, capacity_mah, temperature_dc):
+    """The device's estimate on a measured cell, 1 mV steps and 1 mV noise added, in ohm at 25."""
+    path = DATA / f"{name}.csv"
+    if not path.exists():
+        pytest.skip("the measured cells are not here")
+    noise = random.Random(1)
+    resistance = Resistance(1, CellModel(CELL), capacity_mah)
+    with path.open() as file:
+        for row in csv.DictReader(file):
+            mv = round(1000 * float(row["V_V"]) + noise.gauss(0, 1))
+            resistance.step(
+                SECOND_MS,
+                memoryview(array("i", [mv])),
+                round(1000 * float(row["I_A"])),
+                temperature_dc,
+                round(10000 * float(row["soc_ref"])),
+            )
+    assert resistance.learned
+    return resistance.uohm(0) / 1e6
+
+
+@pytest.mark.parametrize(("name", "capacity_mah", "temperature_dc", "mohm"), MEASURED)
+def test_measured_cells_have_the_resistance_that_is_known_of_them(
+    name, capacity_mah, temperature_dc, mohm
+):
+    model = CellModel(CELL)
+    at_25 = replay(name, capacity_mah, temperature_dc)
+    warmth = model.r0_uohm(temperature_dc, 100) / model.r0_uohm(250, 100)
+    assert 1000 * at_25 * warmth == pytest.approx(mohm, rel=0.05)
+
+
+@pytest.mark.parametrize(("name", "capacity_mah", "temperature_dc", "_mohm"), MEASURED[:2])
+def test_a_cold_and_a_warm_cell_are_the_same_cell_at_25_degrees(
+    name, capacity_mah, temperature_dc, _mohm
+):
+    at_25 = replay(name, capacity_mah, temperature_dc)
+    assert 1000 * at_25 == pytest.approx(A123_25C_MOHM, rel=0.07)
