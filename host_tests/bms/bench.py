@@ -10,6 +10,7 @@ assert bench.faults() == {"cell_overvoltage"}
 from array import array
 
 from bms.battery import Battery
+from bms.cell_model import CellModel
 from bms.events import FIELDS, KINDS, Events
 from bms.faults import Faults
 from bms.parameters import Parameters
@@ -62,8 +63,13 @@ class Bench:
             self.log,
             configured,
             (lambda: self.interlock) if interlock else None,
+            model=self._model() if configured else None,
         )
         self._snapshot = self.points.new_snapshot()
+
+    def _model(self):
+        name = CHEMISTRIES[self.parameters.value("chemistry")]
+        return CellModel(__import__("cells." + name, None, None, (name,)).CELL)
 
     def step(self, elapsed_ms=None):
         """One step of the fast path; the chip's rules must hold."""

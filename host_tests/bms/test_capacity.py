@@ -149,8 +149,8 @@ def test_after_20_cycles_the_capacity_is_within_1_percent(seed):
 
 
 def test_the_uncertainty_is_honest():
-    """Of 200 packs two thirds or more lie within one sigma, and nearly all within two: more than of
-    a normal distribution, because a pack is expected to age and these do not."""
+    """Of 200 packs two thirds or more lie within one sigma, and nearly all within two: more than
+    normal, because a pack is expected to age and these do not."""
     outcomes = [learn(seed, 40, 85_000) for seed in range(200)]
     deviations = [abs(ratio - 1) * 85_000 / sigma for ratio, sigma in outcomes]
     within = [sum(deviation < limit for deviation in deviations) for limit in (1, 2)]

@@ -1,6 +1,7 @@
 """Health of a pack that lives: capacity, cycles, weak and leaking cells, on a plant of its own."""
 
 from array import array
+from itertools import pairwise
 
 import pytest
 
@@ -46,7 +47,8 @@ def live(stand, days, empty_every=7, balanced=True):
     for day in range(days):
         stand.charge(dt=60)
         if balanced:
-            lacks = [1000 * (1 - soc) * ah for soc, ah in zip(pack.soc, pack.capacity_ah)]
+            cells = zip(pack.soc, pack.capacity_ah, strict=True)
+            lacks = [1000 * (1 - soc) * ah for soc, ah in cells]
             for cell, lack in enumerate(lacks):
                 pack.bleed(cell, max(0.0, max(lacks) - lack - 50))
         if day % empty_every == 3:
@@ -189,7 +191,7 @@ def test_the_full_charge_follows_the_capacity_by_no_more_than_a_thousandth_a_min
     for _ in range(700):
         stand.turn(20, 0.0)
         full_mah.append(stand.health.full_mah)
-    assert max(abs(a - b) for a, b in zip(full_mah, full_mah[1:])) <= 100
+    assert max(abs(a - b) for a, b in pairwise(full_mah)) <= 100
     assert full_mah[-1] == stand.health.capacity_mah
 
 

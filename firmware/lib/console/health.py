@@ -4,8 +4,8 @@ from bms.health import LEAKY, PAIRS, WEAK
 from console.text import amount, duration, fixed
 
 _WEAK_ADVICE = (
-    "  WEAK: this cell holds clearly less than the others, and so ends charge and discharge of",
-    "  the whole pack. Replace it, or live with the pack's capacity as it is.",
+    "  WEAK: this cell holds less than the others, and ends charge and discharge for all.",
+    "  Replace it, or live with the pack's capacity as it is.",
 )
 _LEAKY_ADVICE = (
     "  LEAKS: this cell discharges itself. Something lies across it, or it is shorted inside,",
@@ -16,6 +16,9 @@ _LEAKY_ADVICE = (
 def health(console, _):
     """Command `health`."""
     state = console.services.battery.health
+    if state is None:
+        yield "There is no configuration: `status` says what to do."
+        return
     yield "Capacity      %s" % _capacity(console, state)
     yield "Resistance    %s" % _resistance(console, state)
     yield "Use           %s full cycles' worth, %s deep discharges, guarded for %s" % (
@@ -36,7 +39,7 @@ def health(console, _):
 def _capacity(console, state):
     if not state.kept[PAIRS]:
         return "not measured yet, %s is assumed; `measure capacity` leads through it" % (
-            amount(console.point("design_mah"), "mAh")
+            amount(console.parameters.value("design_capacity_mah"), "mAh")
         )
     return "%s +- %s, health %s, from %d measurements" % (
         amount(console.point("capacity_mah"), "mAh"),
@@ -75,5 +78,5 @@ def _cell(state, cell):
             if state.kept[place] >> cell & 1
         ]
     )
-    line = "%4d  %11s  %8s  %8s  %7s  %s" % (cell + 1, shown, first, weak, leak, named)
+    line = "%4d  %10s  %8s  %8s  %7s  %s" % (cell + 1, shown, first, weak, leak, named)
     return line.rstrip()

@@ -31,10 +31,7 @@ _MEANINGS = (
     (9000, "That is as good as new."),
     (8000, "That is normal for a pack that is in use."),
     (7000, "That is worn: makers' warranties often end at 80 or 70 %."),
-    (
-        0,
-        "That is worn out: expect it to fall faster from here, and look at `health` for a weak cell.",
-    ),
+    (0, "That is worn out, and may go faster now; `health` shows whether one cell does it."),
 )
 
 
@@ -42,7 +39,9 @@ def measure(console, arguments):
     """Command `measure`."""
     health = console.services.battery.health
     word = arguments[0].lower()
-    if word == "stop":
+    if health is None:
+        yield "There is no configuration: `status` says what to do."
+    elif word == "stop":
         health.measuring = _NOBODY
         yield "No measurement is asked for any more. What happens by itself is still used."
     elif word != "capacity":
@@ -120,7 +119,7 @@ def _advice(console, end, way_bp):
         yield "  than a third of the capacity an hour. Then recharge soon."
     if not allowed:
         yield "  That way is blocked now: `status` says why."
-    elif towards_ma * _CURRENT_PART < console.point("design_mah"):
+    elif towards_ma * _CURRENT_PART < value("design_capacity_mah"):
         yield "  Hardly any current flows that way now."
     else:
         seconds = console.point("full_mah") // 100 * way_bp // 100 * 36 // (towards_ma // 100)

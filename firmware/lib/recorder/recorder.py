@@ -112,7 +112,9 @@ class Recorder:
             battery.latch("boot_loop")
 
     def _restore_health(self, health):
-        found = self._health.read() if health is not None else None
+        if health is None:
+            return
+        found = self._health.read()
         if found:
             values = found[0][1]
             health.restore([values.get("k%d" % at, 0) for at in range(len(values))])
