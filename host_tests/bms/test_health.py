@@ -141,8 +141,8 @@ def test_what_was_known_survives_a_restart():
     stand = damaged(1)
     live(stand, 14)
     before = stand.health
+    stand.rest(7)  # it is packed four times a day
     assert before.keep_due
-    before._pack()
     stand.start()
     after = stand.health
     after.restore(list(before.kept))

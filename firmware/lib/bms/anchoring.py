@@ -1,7 +1,7 @@
 """An anchor is looked at: where the cells stand, the pair that it closes, the next that it opens.
 
-The scan of that moment is kept and looked at cell by cell, one a turn, since each takes some 2 ms
-of an RP2040; then the results go to bms.capacity and bms.cell_drift. Bound to one Health.
+The scan of that moment is kept and looked at cell by cell, one a turn, since each takes more than
+1 ms of an RP2040; then the results go to bms.capacity and bms.cell_drift. Bound to one Health.
 Imported for a moment and given back.
 """
 
@@ -28,6 +28,7 @@ class Anchoring:
         self._offset_bp = offset_bp_per_h
         self._bled_mah = bled_mah
         self._cell = -1
+        self._weighs = False
 
     def step(self):
         """One cell. True once all is done."""
@@ -47,13 +48,16 @@ class Anchoring:
             places[cell] = cell_drift.place(
                 health.model, full, self._scan[cell] * 10 - drop_dmv, temperature_dc, places[-1]
             )
-        else:
+        elif cell == health.cells:
             # The first cell at the end is what ends the charge or the discharge of the pack.
             distance = min(places[:-1])
             opposite = health.anchor[0] == (EMPTY if full else FULL)
             taken = self._close(_FULL_BP - distance if full else distance, _SIGMA_BP)
-            if taken and opposite:
-                self._weigh()
+            self._weighs = taken and opposite
+        elif self._weighs:
+            self._weighs = False
+            self._weigh()
+        else:
             if full:
                 self._track()
             return True

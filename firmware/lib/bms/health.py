@@ -50,6 +50,7 @@ _RESISTANCES = 10  # place of the first in `shown`
 _DROP_UNIT_UV = 16  # a drop of up to 0.52 V at 1 C then fits into 15 bits
 _HALF = 15
 _HALF_MASK = (1 << _HALF) - 1
+_PACKED = 8  # cells in a turn
 _MIDDLE = 1 << (_HALF - 1)
 _LEAK_UNIT_UA = 100
 _REST_MS = 7200000  # TI's typical relaxation in a charged state, SLUUCH2
@@ -99,6 +100,7 @@ class Health:
         self.verdict = self.pair_mah = self.pair_sigma_mah = self.pairs_seen = 0
         self.measuring = -1
         self.keep_due = False
+        self._packing = -1  # the next cell that is put into `kept`; -1: none
         self.minutes = 0
         self.cold_dc = self.warm_dc = 0  # extremes since the open anchor
         self._log = log
@@ -195,7 +197,9 @@ class Health:
         restless = self._rest_ms < _REST_MS
         self._rest_ms = min(self._rest_ms + elapsed_ms, _REST_MS) if resting else 0
         self._count(soc.soc_bp, counter)
-        if self._work is not None:
+        if self._packing >= 0:
+            self._pack()
+        elif self._work is not None:
             if self._work.step():
                 self._finish()
         elif soc.anchors != self._anchors:
@@ -237,8 +241,7 @@ class Health:
         self._work = None
         for name in ("bms.anchoring", "bms.capacity", "bms.cell_drift"):
             give_back(name)
-        self._pack()
-        self._show()
+        self._packing = 0
 
     def _count(self, soc_bp, counter):
         """Cycles and deep cycles."""
@@ -276,7 +279,7 @@ class Health:
         if self._minutes_run % _DAY_MIN == 0:
             kept[VARIANCE] = min(START_VARIANCE, kept[VARIANCE] + AGEING)
         if self._minutes_run % _KEEP_MIN == 0:
-            self._pack()
+            self._packing = 0
         # A capacity that changes moves the state of charge by no more than 0.1 % a minute.
         most = max(1, self.design_mah // 1000)
         self.full_mah += max(-most, min(most, self.capacity_mah - self.full_mah))
@@ -297,15 +300,18 @@ class Health:
         shown[8] = kept[LEAKY]
         shown[9] = 0
         if self.resistance.learned:
+            drop_uv = self.resistance.drop_uv
+            design_mah = self.design_mah
             for cell in range(self.cells):
-                shown[_RESISTANCES + cell] = min(0xFFFE, self.resistance.uohm(cell))
+                shown[_RESISTANCES + cell] = min(0xFFFE, drop_uv[cell] * 1000 // design_mah)
 
     def _pack(self):
-        """Two values of 15 bits in one, so that a value for each cell costs little to keep."""
-        self.keep_due = True
+        """Some cells a turn: two values of 15 bits in one, so that keeping them costs little."""
         kept = self.kept
         resistance = self.resistance
-        for cell in range(self.cells):
+        first = self._packing
+        self._packing = first + _PACKED if first + _PACKED < self.cells else -1
+        for cell in range(first, min(self.cells, first + _PACKED)):
             at = _CELLS + 2 * cell
             if resistance.new_uv[0]:
                 kept[at] = (
@@ -315,6 +321,7 @@ class Health:
             kept[at + 1] = _clip(self.weak_bp[cell] + _MIDDLE) << _HALF | _clip(
                 self.leak_ua[cell] // _LEAK_UNIT_UA + _MIDDLE
             )
+        self.keep_due = self._packing < 0
 
 
 def _clip(value):
