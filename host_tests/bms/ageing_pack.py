@@ -12,9 +12,10 @@ from bisect import bisect_right
 
 from bms.cell_model import CellModel
 from bms.events import Events
-from bms.health import EMPTY, FULL, Health
+from bms.health import Health
 from bms.point_rows import ROWS
 from bms.points import Points
+from bms.soc import EMPTY, FULL
 from cells.lfp import CELL
 from host_tests.bms.bench import parameters_with
 

@@ -13,10 +13,8 @@ from bms import events
 from bms.resistance import Resistance
 from bms.table import INVALID, give_back
 
-FULL = 1
-EMPTY = 2
 REST = 3
-"""Kinds of anchors: the highest cell full, the lowest cell empty, all cells at rest."""
+"""A third kind of anchor beside FULL and EMPTY of bms.soc: all cells at rest."""
 
 # Places in `kept`.
 CAPACITY = 0  # 0.001 % of the design capacity

@@ -7,8 +7,8 @@ current: the person, the charger and the inverter do that.
 """
 
 from bms import capacity
-from bms.health import EMPTY, FULL
 from bms.points import STATE_ACTIVE
+from bms.soc import EMPTY, FULL
 from bms.table import INVALID
 from console.text import amount, duration
 from console.usage import UsageError
