@@ -12,7 +12,8 @@ import random
 from array import array
 
 from bms.capacity import take
-from bms.health import CAPACITY, EMPTY, FULL, REST, START_MPC, START_VARIANCE
+from bms.health import CAPACITY, REST, START_MPC, START_VARIANCE
+from bms.soc import EMPTY, FULL
 
 PACKS = 100
 PAIRS = 400

@@ -18,17 +18,8 @@ from bms.capacity import (
     TOO_LONG,
     take,
 )
-from bms.health import (
-    CAPACITY,
-    EMPTY,
-    FULL,
-    PAIRS,
-    REST,
-    START_MPC,
-    START_VARIANCE,
-    VARIANCE,
-    root,
-)
+from bms.health import CAPACITY, PAIRS, REST, START_MPC, START_VARIANCE, VARIANCE, root
+from bms.soc import EMPTY, FULL
 
 DESIGN_MAH = 100_000
 AT_FULL = (FULL, 10_000, 70)

@@ -7,9 +7,10 @@ import pytest
 
 from bms import events
 from bms.capacity import TAKEN
-from bms.health import FULL, LEAKY, POINTS, WEAK
+from bms.health import LEAKY, POINTS, WEAK
 from bms.point_rows import ROWS
 from bms.points import Points
+from bms.soc import FULL
 from bms.table import INVALID
 from host_tests.bms.ageing_pack import Pack, Stand
 

@@ -7,8 +7,9 @@ import pytest
 from bms import capacity, events
 from bms.cell_model import CellModel
 from bms.events import Events
-from bms.health import EMPTY, FULL, LEAKY, PAIRS, WEAK, Health
+from bms.health import LEAKY, PAIRS, WEAK, Health
 from bms.points import STATE_FAULT
+from bms.soc import EMPTY, FULL
 from cells.lfp import CELL
 
 

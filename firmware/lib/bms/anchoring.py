@@ -11,7 +11,6 @@ from bms import capacity, cell_drift
 from bms.health import DEVIATION, LEAK_COUNT, LEAKY, PAIRS, REST, WEAK, root
 from bms.soc import EMPTY, FULL
 
-
 _SIGMA_BP = 70  # of a full or an empty cell: a pair of them is good to 1 %
 _REST_SLOPE_BP = 200  # to both sides, where the slope of the curve is looked at
 _REST_SIGMA_BP = 300  # more is the flat region
