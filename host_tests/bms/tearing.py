@@ -97,12 +97,22 @@ class Estimator:
     made, and looks at what it was given."""
 
     def __init__(self):
-        self.soc_bp = self.remaining_mah = self.full_mah = self.soh_bp = 0
+        self.soc_bp = self.remaining_mah = self.full_mah = 0
 
     def update(self, elapsed_ms, net_mah, current_ma, cell_min_mv, cell_max_mv):
         agree([current_ma // 100, (cell_min_mv - 3200) // 5, (cell_max_mv - 3200) // 5])
         self.soc_bp += 1
         self.remaining_mah += 1
+
+
+class Health:
+    """Stands in for the health, likewise; the estimator gets its full charge a turn later."""
+
+    def __init__(self):
+        self.full_mah = 1
+        self.soh_bp = self.cycles = 0
+
+    def step(self, elapsed_ms, snapshot, soc, counter):
         self.full_mah += 1
         self.soh_bp += 1
 
@@ -122,8 +132,9 @@ def slow_path(pack):
     """What it reads is of one step, and what it publishes is there all at once."""
     battery = pack.bench.battery
     slow = battery._slow
-    kept = slow._estimator, slow._limits, battery._limits
+    kept = slow._estimator, slow._health, slow._limits, battery._limits
     slow._estimator = Estimator()
+    slow._health = Health()
     slow._limits = battery._limits = Limits()
     offset = pack.bench.points.offset
     pack.bench.slow()
@@ -133,7 +144,7 @@ def slow_path(pack):
         return pack.traced(pack.slow)
     finally:
         pack.watched = ()
-        slow._estimator, slow._limits, battery._limits = kept
+        slow._estimator, slow._health, slow._limits, battery._limits = kept
 
 
 class Inverter:

@@ -104,6 +104,7 @@ class FastPath:
         self.captured_stack_mv = 0
         self.captures = 0
         self.trial = Trial()
+        self.health = None
 
     def step(self):
         """What the timer calls, here whenever the console pauses."""

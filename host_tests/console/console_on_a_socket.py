@@ -38,6 +38,7 @@ class Battery:
     captured_cell_mv = array("i", [3300, 6600, -3300, 6600])
     captured_stack_mv = 13200
     trial = Trial()
+    health = None
 
     def __init__(self, letter_box):
         self._letter_box = letter_box

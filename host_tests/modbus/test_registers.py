@@ -247,7 +247,7 @@ def test_gaps_between_parameters_do_not_exist(device):
     assert read(device, 0x1007, 2) == 2
     assert read(device, 0x0FFF, 2) == 2
     assert read(device, 0xFFFF, 1) == 2
-    assert read(device, 0x0200, 1) == 2
+    assert read(device, 0x0400, 1) == 2
     assert read(device, 0, 1) == 2
 
 
