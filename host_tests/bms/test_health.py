@@ -7,12 +7,13 @@ import pytest
 
 from bms import events
 from bms.capacity import TAKEN
-from bms.health import LEAKY, POINTS, WEAK
+from bms.health import CAPACITY, LEAKY, POINTS, WEAK
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.soc import FULL
 from bms.table import INVALID
 from host_tests.bms.ageing_pack import Pack, Stand
+from host_tests.bms.bench import Bench
 
 WEAK_CELL, LEAKY_CELL = 3, 8
 
@@ -271,7 +272,37 @@ def test_without_a_measurement_time_passes_and_nothing_is_learned():
     assert not stand.health.resistance.learned
 
 
-def test_the_points_of_health_are_as_many_values_as_it_shows():
+def test_the_points_of_health_are_neighbours_and_as_many_values_as_it_shows():
     points = Points(ROWS)
-    counts = [points.counts[points.index(name)] for name in POINTS]
-    assert sum(counts) == len(Stand(Pack(cells=4)).health.shown)
+    offset = points.offset(POINTS[0])
+    for name in POINTS:
+        assert points.offset(name) == offset
+        offset += points.counts[points.index(name)]
+    shown = Stand(Pack(cells=4)).health.shown
+    assert offset - points.offset(POINTS[0]) == len(shown)
+
+
+def test_a_battery_shows_them():
+    bench = Bench().start()
+    bench.slow()
+    assert bench.point("capacity_mah") == 280_000
+    assert bench.point("capacity_pairs") == 0
+    assert bench.point("resistance_growth_bp") == INVALID
+    assert bench.point("soh_bp") == 10_000
+    health = bench.battery.health
+    health.kept[CAPACITY] = 90_000
+    health.kept[WEAK] = 0b0100
+    health._show()
+    bench.slow()
+    assert bench.point("capacity_mah") == 252_000
+    assert bench.point("weak_cells") == 0b0100
+    assert bench.point("soh_bp") == 9_000
+
+
+def test_a_battery_logs_the_cells_that_are_named():
+    bench = Bench().start()
+    bench.events()
+    bench.battery.health.kept[LEAKY] = 0b0010
+    bench.slow()
+    bench.step()
+    assert ("cells", 1, 0b0010) in bench.events()
