@@ -109,12 +109,8 @@ def test_what_is_not_a_vector_is_one_value_of_32_bits(points):
 
 def test_units_are_in_the_names(points):
     suffixes = {"_mv": "mV", "_ma": "mA", "_mah": "mAh", "_dc": "0.1C", "_bp": "0.01%",
-<<<<<<< HEAD
-                "_ms": "ms", "_us": "us", "_s": "s", "_w": "W", "_wh": "Wh"}  # fmt: skip
-=======
-                "_ms": "ms", "_us": "us", "_s": "s", "_w": "W", "_h": "h",
+                "_ms": "ms", "_us": "us", "_s": "s", "_w": "W", "_wh": "Wh", "_h": "h",
                 "_uohm": "uohm"}  # fmt: skip
->>>>>>> 8233e34 (Tests of points, registers, tearing and consoles know health)
     for name in names_of(points):
         unit = points.units.name(points.index(name))
         for suffix, meant in suffixes.items():

@@ -49,13 +49,8 @@ class SlowPath:
         self._setting_at = {name: parameters.index(name) for name in _SETTINGS}
         self._read_at = {name: points.offset(name) for name in _READ}
         self._write_at = {name: points.offset(name) - points.fast_size for name in _WRITTEN}
-<<<<<<< HEAD
         self._energy = Energy()
         posted = tuple(posted) + ((ENERGY_POINTS, self._energy.values),)
-        if health is not None:
-            posted += ((HEALTH_POINTS, health.shown),)
-=======
->>>>>>> c1329df (Health's points are published in one piece)
         self._posted = [(_places(points, names), values) for names, values in posted]
         self._snapshot = points.new_snapshot()
         self._snapshot_view = memoryview(self._snapshot)
@@ -63,6 +58,7 @@ class SlowPath:
         self._view = memoryview(self._values)
         if health is not None:  # its points are neighbours
             first = points.offset(HEALTH_POINTS[0]) - points.fast_size
+            self._health_shown = memoryview(health.shown)
             self._health_view = self._view[first : first + len(health.shown)]
 
     def step(self, elapsed_ms):
@@ -93,7 +89,7 @@ class SlowPath:
             health.step(elapsed_ms, self._snapshot, estimator, self._counter)
             self._write("soh_bp", health.soh_bp)
             self._write("cycles", health.cycles)
-            self._health_view[0:] = memoryview(health.shown)
+            self._health_view[0:] = self._health_shown
         cells = self._series_cells
         self._write("series_cells", cells)
         self._write("charge_voltage_limit_mv", cells * self._setting("charge_cell_mv"))
