@@ -86,7 +86,7 @@ class Battery:
     For commissioning: captured_cell_mv, captured_stack_mv are the raw sample of the latest
     CAPTURE request, which `captures` counts; `trial` is the limited first current.
     posted: what else the slow path shows, see bms.slow_path. model: the cells' (bms.cell_model);
-    without one there is no `health` (bms.health).
+    without one, as on a board without a configuration, there is no `health` (bms.health).
     """
 
     def __init__(
@@ -150,8 +150,7 @@ class Battery:
             points, self._measurement, self._chip, self.rebounds, self.deep_discharge
         )
         self._limits = Limits(parameters)
-        known = model is not None and configured
-        self.health = Health(points, parameters, model, log) if known else None
+        self.health = None if model is None else Health(points, parameters, model, log)
         self._slow = SlowPath(points, parameters, self._limits, self._counter, posted, self.health)
         if configured:
             self._chip.start()
