@@ -30,7 +30,7 @@ _UNITS = {  # unit of points: unit on paper, how many of the points' make one
     "-": ("", 1),
     "bits": ("", 1),
 }
-_EXTRA_UNITS = {"@temperature_above": "0.1C", "@energy_100wh": "-"}
+_SAME_AS = {"@temperature_above": "temperature_max_dc"}  # but for 0.1 C, at times
 _POINT_UNITS = {row[0]: row[1] for row in rows(ROWS)}
 _CONDITIONS = {
     value: name.lower()
@@ -185,7 +185,8 @@ def _signals(module: ModuleType, identifier: int) -> Iterable[Signal]:
 
 
 def _field(first, kind, point, multiply, divide, _needs, otherwise, add=0):
-    unit = _EXTRA_UNITS.get(point) or _POINT_UNITS.get(point.partition(":")[0], "-")
+    point = _SAME_AS.get(point, point)
+    unit = _POINT_UNITS.get(point.partition(":")[0], "-")
     name = point.lstrip("@").replace(":", "_")
     for suffix in ("_mv", "_ma", "_mah", "_dc", "_bp", "_wh"):
         name = name.removesuffix(suffix)

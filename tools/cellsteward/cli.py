@@ -179,6 +179,31 @@ def frames(
 
 
 @app.command()
+def decode(
+    log: Annotated[
+        Path, typer.Argument(help="Recording of candump, SLCAN, or .asc, .blf, .trc, .csv.")
+    ],
+    profile: Annotated[str, typer.Option(help="Inverter profile to read it by.")] = "pylontech",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Read a recording of the CAN bus: values, alarms, and what a strict inverter would reject."""
+    from cellsteward import decode as decoding
+    from cellsteward.can_logs import read_log
+
+    try:
+        decoded = decoding.decode(read_log(log), profile)
+    except OSError as error:
+        _stop(f"can not read {log}: {error.strerror}.")
+    except ValueError as error:
+        _stop(str(error))
+    if as_json:
+        typer.echo(json.dumps(decoding.as_json(decoded), indent=2))
+        return
+    for line in decoding.report(decoded):
+        typer.echo(line)
+
+
+@app.command()
 def flash(
     board: Annotated[str, typer.Option(help="Kind of board: a folder of boards/.")] = "pico",
     port: Annotated[
