@@ -16,6 +16,7 @@ from boards.sim import costs as prices
 from boards.sim import faults, heap, reports
 from boards.sim.clock import Clock
 from boards.sim.contactors import ContactorLines
+from boards.sim.inverter_languages import BY_PROFILE
 from boards.sim.load import CsvLoad, HouseholdDay
 from boards.sim.sockets import SerialPort
 from boards.sim.world import World
@@ -205,6 +206,7 @@ class Simulation:
             crc=bool(self._settings.get("afe_crc", 0)),
             shunt_ohm=self._settings.get("shunt_microohm", 500) * 1e-6,
             soc=options.get("soc", _START_SOC),
+            language=BY_PROFILE[self._settings.get("inverter_profile", 1)](),
             **self._power_path(),
         )
         self._kept_faults = []

@@ -50,7 +50,8 @@ class World:
     """load: see load.py; crc: the measuring chip is the version with CRC.
     contactor_poles: 0: FETs switch; predischarge: these have a way around for empty capacitors;
     precharge_ohm, break_a, bleed_s: see contactors.py and dc_bus.py. ina228_ohm: the shunt of an
-    INA228 on a bus of its own; 0: there is none.
+    INA228 on a bus of its own; 0: there is none. language: of the inverter; see
+    inverter_languages.py.
 
     gate_trace: the last 256 changes of the gates as [time_us, charge_on, discharge_on].
     contact_trace: those of what conducts of the contactors, as [time_us, bits of contactors.py].
@@ -67,6 +68,7 @@ class World:
         self, cells=16, capacity_ah=280.0, seed=1, load=None, crc=False, shunt_ohm=500e-6,
         soc=0.55, can_bit_rate=500000, can_oscillator_hz=8000000, contactor_poles=0,
         predischarge=False, precharge_ohm=47.0, break_a=250.0, bleed_s=0.0, ina228_ohm=0.0,
+        language=None,
     ):  # fmt: skip
         self.time_us = 0
         self.load = load or ConstantLoad()
@@ -96,7 +98,7 @@ class World:
         self.can_controller = self.can.join(Mcp2515(can_oscillator_hz))
         self.spi = Spi(self.can_controller)
         self.can_select = ChipSelect(self.spi)
-        self.inverter = Inverter()
+        self.inverter = Inverter(language)
         self.inverter.obeys = not self.load.recorded
         self.can.join(self.inverter.port)
         self.can_outside = self.can.join(CanPort(_nobody_listens))

@@ -105,6 +105,7 @@ def run(rounds):
             peers.look(message[0], message[1])
             peers.keepalive(turn & 1)
             peers.asks_another(message[0], message[1], profile.keepalives)
+            encoder.sends(message[0])
         can.state()
         can.get_counters(counters)
         can.cancel_send(turn % 3)

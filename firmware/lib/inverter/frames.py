@@ -178,6 +178,13 @@ class FrameEncoder:
         for index in range(len(self.due)):
             self.encode_fields(index, snapshot, conditions)
 
+    def sends(self, identifier):
+        """Whether one of the frames has that identifier. Never allocates."""
+        found = False  # MicroPython's arrays do not know `in`
+        for own in self.identifiers:
+            found = found or own == identifier
+        return found
+
     def _encode_flags(self, conditions):
         flags = self._flags
         data = self._data

@@ -261,7 +261,7 @@ class InverterLink:
         else:
             self.unknown += 1
             self._diagnosis.count(UNKNOWN, CAN)
-            if identifier in self._encoder.identifiers:
+            if self._encoder.sends(identifier):
                 self._twin_ms = _SILENT_MS
             elif self._peers.asks_another(identifier, data, profile.keepalives):
                 self._language_ms = _SILENT_MS
