@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bms.parameters import Parameters
 from cellsteward import ROOT
 from cellsteward.shrink import shrink, shrink_files
-from host_tests.system.simulated_board import run_board
+from host_tests.system.simulated_board import SETTINGS, run_board
 
 FIRMWARE = ROOT / "firmware"
 SOURCES = [
@@ -67,6 +68,15 @@ def test_constants_of_a_module_that_is_imported_whole_are_put_in():
 def test_a_constant_that_somebody_asks_an_unknown_module_for_stays():
     profile = "PERIOD_MS = 1000\n"
     text = "def start(profile):\n    return profile.PERIOD_MS\n"
+    assert shrink({"pack.profile": profile, "main": text})["pack.profile"] == profile
+
+
+def test_names_that_are_looked_up_by_a_string_stay():
+    profile = "PERIOD_MS = 1000\n_HIDDEN = 3\nclass C:\n    _low_mv = 1\n"
+    text = (
+        "def start(profile):\n"
+        "    return getattr(profile, 'PERIOD_MS', 5), getattr(profile, '_HIDDEN'), '_low_mv'\n"
+    )
     assert shrink({"pack.profile": profile, "main": text})["pack.profile"] == profile
 
 
@@ -155,19 +165,25 @@ def shrunk_checkout(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "orders",
-    [[], [[20, {"inject": "cell_overvoltage"}], [40, {"inject": "afe_silent"}]]],
+    ("orders", "profile"),
+    [
+        ([], "goodwe_lv"),  # whose period is a constant that the link looks up by its name
+        ([[20, {"inject": "cell_overvoltage"}], [40, {"inject": "afe_silent"}]], "pylontech"),
+    ],
     ids=["an ordinary minute", "a minute with faults"],
 )
 def test_the_shrunk_firmware_publishes_what_the_unshrunk_one_does(
-    shrunk_checkout, tmp_path, orders
+    shrunk_checkout, tmp_path, orders, profile
 ):
     """Every point of every second, every frame on CAN."""
+    parameters = Parameters()
+    profiles = parameters.choices(parameters.index("inverter_profile"))
+    settings = {**SETTINGS, "inverter_profile": profiles.index(profile)}
     runs = []
     for name, root in (("source", ROOT), ("shrunk", shrunk_checkout)):
         folder = tmp_path / name
         folder.mkdir()
-        runs.append(run_board(folder, duration_s=60, orders=orders, root=root))
+        runs.append(run_board(folder, duration_s=60, orders=orders, settings=settings, root=root))
     source, shrunk_run = runs
     assert len(source.statuses) > 50
     assert source.statuses[-1]["points"]["state"] in ("active", "fault")

@@ -12,8 +12,7 @@ Goals: the shrunk program does exactly what the source does (a test runs the who
 ways and compares every published value); every statement stays on its line, so that a traceback
 from a board leads to the source.
 Limits: it knows programs as this house writes them: modules are imported as `from package import
-module` or by name, constants and private names are never looked up by a string, f-strings are not
-used.
+module` or by name; a name that is looked up stands in a string as a whole; no f-strings.
 """
 
 import ast
@@ -72,11 +71,13 @@ def shrink(sources: dict[str, str], users: Iterable[str] = ()) -> dict[str, str]
     folded = {name: list(module.folds(modules)) for name, module in modules.items()}
     asked = {name for module in modules.values() for name in module.attributes(modules)}
     asked |= {name.string for text in users for name in _names(text)}
+    said = {text for module in modules.values() for text in module.strings()}
+    asked |= said
     texts = {
         name: module.rewritten(folded[name], asked, modules) for name, module in modules.items()
     }
     family = _families(modules)
-    short = _short_names([(family[name], text) for name, text in texts.items()])
+    short = _short_names([(family[name], text) for name, text in texts.items()], said)
     return {name: _renamed(text, short) for name, text in texts.items()}
 
 
@@ -157,6 +158,12 @@ class _Module:
                 shorter = ast.ImportFrom(statement.module, kept, statement.level)
                 edits.append((statement, ast.unparse(shorter) if kept else "pass"))
         return _edited(self.text, edits)
+
+    def strings(self) -> Iterator[str]:
+        """Texts in the program: names in them may be looked up."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
 
     def parents(self) -> Iterator[str]:
         """Modules that classes of this one inherit from."""
@@ -288,8 +295,8 @@ def _families(modules: dict[str, _Module]) -> dict[str, str]:
     return family
 
 
-def _short_names(texts: list[tuple[str, str]]) -> dict[str, str]:
-    """A short name for each private one, from pairs of a family and a text of it.
+def _short_names(texts: list[tuple[str, str]], said: set[str]) -> dict[str, str]:
+    """A short name for each private one that is not `said`, from pairs of a family and a text.
 
     Names that never stand in the same family share a short one: every name more is room in the
     heap. The most used get the shortest.
@@ -309,7 +316,7 @@ def _short_names(texts: list[tuple[str, str]]) -> dict[str, str]:
     taken: dict[str, set[str]] = {}
     short = {}
     for name, _ in counts.most_common():
-        if name[0] == "_" and name != "_" and not name.startswith("__"):
+        if name[0] == "_" and name != "_" and name[:2] != "__" and name not in said:
             short[name] = next(
                 word for word in candidates if not taken.get(word, set()) & homes[name]
             )
