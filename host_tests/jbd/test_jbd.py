@@ -46,12 +46,13 @@ class Battery:
         self.core = Jbd(
             desk.points,
             desk.parameters,
-            desk.faults,
             desk.access,
             desk.requests,
             desk.changes.append,
             desk.snapshot,
         )
+        for _ in self.core.build(desk.faults):
+            pass
         self.language = JbdLanguage(self.core)
 
     def ask(self, frame):

@@ -1,14 +1,15 @@
 """Runs on MicroPython (32-bit WebAssembly build): the Modbus server core allocates nothing.
 
-10,000 requests under heap lock: good reads of all areas, every way to be refused, unlocking and
-commands, broken and mutated frames, and the framer that finds them in the stream. Left out is
-only what modbus.registers says allocates: writes to parameters while the bus is unlocked.
-Prints OK.
+10,000 requests under heap lock, over RTU and TCP: good reads of all areas, every way to be
+refused, unlocking and commands, broken and mutated frames, and the framer that finds them in the
+stream. Left out is only what modbus.registers says allocates: writes to parameters while the bus
+is unlocked. Prints OK.
 """
 
 import micropython
 
 from bms.access import Access
+from bms.faults import Faults
 from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points
@@ -19,6 +20,7 @@ from modbus.crc16 import crc16
 from modbus.registers import COMMAND, UNLOCK, RegisterMap
 from modbus.rtu import Rtu
 from modbus.server import MAX_ADU, Server
+from modbus.tcp import Exchange
 
 ADDRESS = 17
 CODE = 4711
@@ -35,6 +37,10 @@ REQUESTS = (
     "0300000001",  # no such register
     "0310080001",
     "03ffff0002",
+    "039c40007d",  # SunSpec
+    "039cbd0048",
+    "039c460044",
+    "069cb80001",  # AlmRst, locked
     "0301000000",  # bad counts
     "03010000ff",
     "060f000001",  # wrong code
@@ -68,10 +74,14 @@ parameters.load(
 )
 for place in range(len(points.live)):
     points.live[place] = 52000 + place
+points.live[points.offset("series_cells")] = 16
 access = Access(parameters)
 box = Requests()
-registers = RegisterMap(points, parameters, access, box, print)
+registers = RegisterMap(points, parameters, access, box, print, Faults())
+for _ in registers.wake():
+    pass
 server = Server(ADDRESS, registers)
+exchange = Exchange(server, registers)
 framer = Framer((Rtu(server),), Diagnosis(), RS485)
 
 frames = [frame(text) for text in REQUESTS]
@@ -102,6 +112,21 @@ def receive(data, length):
     return answered
 
 
+def ask_over_tcp(request, length):
+    """The same function and data as a Modbus TCP request."""
+    buffer = exchange.buffer
+    for at in range(4):
+        buffer[at] = 0
+    buffer[4] = 0
+    buffer[5] = length + 1
+    buffer[6] = ADDRESS
+    for at in range(length):
+        buffer[7 + at] = request[1 + at]
+    exchange.fill = 7 + length
+    exchange.asleep()
+    exchange.answer()
+
+
 def run(rounds):
     """Answers given to (good requests, unlocks, commands)."""
     random = 12345
@@ -117,6 +142,7 @@ def run(rounds):
         work[random % length] ^= random >> 6 & 0xFF
         server.respond(work, length, response)
         server.respond_pdu(work, 1, random % length, response, 7)
+        ask_over_tcp(request, length - 3)
         receive(work, length)
         answers += receive(request, length)
         if server.respond(unlock, len(unlock), response) and access.unlocked():

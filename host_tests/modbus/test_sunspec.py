@@ -28,6 +28,10 @@ class Device(Desk):
             self.faults,
         )  # fmt: skip
         self.server = Server(ADDRESS, registers)
+        assert registers.asleep(40000) and not registers.asleep(0x0100)
+        for _ in registers.wake():
+            pass
+        assert not registers.asleep(40000)
 
     def ask(self, message):
         frame = bytearray(adu(message))

@@ -54,7 +54,10 @@ def frame(body, version=0x20, address=2, cid2=None):
 
 
 def make(desk, address=0):
-    return Pylontech(address, desk.points, desk.parameters, desk.faults, desk.snapshot)
+    battery = Pylontech(address, desk.points, desk.parameters, desk.snapshot)
+    for _ in battery.build(desk.parameters, desk.faults):
+        pass
+    return battery
 
 
 def ask(battery, request):

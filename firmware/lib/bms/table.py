@@ -85,10 +85,23 @@ class Names:
     def index(self, name):
         """Row of `name`. Allocates: call it at load, keep the index. Raises UnknownName."""
         wanted = name.encode()
-        start = 0
-        for row in range(len(self._ends)):
-            end = self._ends[row]
-            if end - start == len(wanted) and self._blob[start:end] == wanted:
+        ends = self._ends
+        at = self._blob.find(wanted)
+        while 0 <= at < len(self._blob):
+            row = self._row_at(at)
+            if (ends[row - 1] if row else 0) == at and ends[row] - at == len(wanted):
                 return row
-            start = end
+            at = self._blob.find(wanted, at + 1)  # it was only a part of another name
         raise UnknownName("no row is named '%s'" % name)
+
+    def _row_at(self, place):
+        """The row whose name has the character at `place` of the blob, by bisection."""
+        low = 0
+        high = len(self._ends) - 1
+        while low < high:
+            middle = (low + high) >> 1
+            if self._ends[middle] <= place:
+                low = middle + 1
+            else:
+                high = middle
+        return low

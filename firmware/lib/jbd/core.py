@@ -53,6 +53,7 @@ _MOS_REQUESTS = (
 _DATE = 26 << 9 | 1 << 5 | 1  # of manufacture: not known here
 _VERSION = 0x10  # 1.0, BCD
 _KELVIN_DC = 2731
+_PIECE = 12  # rows packed between two awaits
 _U8, _U16, _S16, _BYTES = 1, 2, 3, 4  # as in jbd.tables
 _BLANK = 0xFF
 _NOTHING = 0xFE
@@ -65,11 +66,10 @@ _COUNT_MAX = 0xFFFF
 class Jbd:
     """One battery. access: the door of the link (bms.access); letter_box: bms.requests.Requests;
     changed(applies) is called after settings took new values, as for modbus.registers.
-    snapshot: an array of points.new_snapshot, which may be shared between two awaits."""
+    snapshot: an array of points.new_snapshot, which may be shared between two awaits.
+    `build` it before it is used."""
 
-    def __init__(self, points, parameters, faults, access, letter_box, changed, snapshot):
-        from jbd import tables
-
+    def __init__(self, points, parameters, access, letter_box, changed, snapshot):
         self._points = points
         self._parameters = parameters
         self._settings = parameters.values
@@ -80,7 +80,13 @@ class Jbd:
         self._view = memoryview(snapshot)
         self._factory_ms = 0  # how long factory mode still lasts
         self._sensors = parameters.value("cell_thermistors")
-        offset = points.offset
+
+    def build(self, faults):
+        """Pack the tables, in pieces of some milliseconds: yields between them."""
+        from jbd import tables
+
+        parameters = self._parameters
+        offset = self._points.offset
         self._series = offset("series_cells")
         self._pack = offset("pack_voltage_mv")
         self._cells = offset("cell_voltage_mv")
@@ -92,6 +98,7 @@ class Jbd:
         self._state = offset("state")
         self._basic = array("h", [number for row in tables.BASIC for number in (
             row[0], offset(row[1]), row[2], row[3])])  # fmt: skip
+        yield
         self._other = tables.OTHER_PROTECTION
         self._protections = bytearray([tables.OTHER_PROTECTION] * len(faults))
         for fault in range(len(faults)):
@@ -100,6 +107,7 @@ class Jbd:
         for bit, names in tables.PROTECTIONS:
             for name in names.split():
                 self._protections[faults.names.index(name)] = bit
+        yield
         self._counted = bytes(tables.COUNTERS)
         self._counts = array("H", [0] * len(tables.COUNTERS))
         self._protected = 0  # the protection bits as counted last
@@ -108,6 +116,8 @@ class Jbd:
         self._kinds = bytearray()
         self._scales = array("h")  # setting, second setting, multiply, divide, add
         for register, kind, names, multiply, divide, add in tables.SETTINGS:
+            if len(self._kinds) % _PIECE == 0:
+                yield
             self._rows[register - _EEPROM] = len(self._kinds)
             self._kinds.append(kind)
             pair = names.split()
@@ -115,6 +125,7 @@ class Jbd:
                 parameters.index(pair[0]), parameters.index(pair[-1]), multiply, divide, add,
             ):  # fmt: skip
                 self._scales.append(number)
+        yield
         self._shown = array("h")  # offset, multiply, divide
         for register, name, multiply, divide in tables.POINTS:
             self._rows[register - _EEPROM] = _POINT | len(self._shown) // 3
@@ -211,12 +222,13 @@ class Jbd:
         bits = 0
         if self._snapshot[self._state] == STATE_STANDBY:  # off by command
             bits = 1 << self._other
-        for fault in range(len(self._protections)):
-            word = self._snapshot[self._faults + (fault >> 4)]
-            if word != INVALID and word >> (fault & 15) & 1:
-                bit = self._protections[fault]
-                if bit != _NOTHING:
-                    bits |= 1 << bit
+        protections = self._protections
+        for begin in range(0, len(protections), 16):
+            word = self._snapshot[self._faults + (begin >> 4)]
+            if word > 0:  # nearly all words are empty nearly always
+                for fault in range(begin, min(begin + 16, len(protections))):
+                    if word >> (fault & 15) & 1 and protections[fault] != _NOTHING:
+                        bits |= 1 << protections[fault]
         return bits
 
     def _eeprom(self, row):

@@ -15,6 +15,8 @@ _START = 0xDD
 _END = 0x77
 _READ = 0xA5
 _WRITE = 0x5A
+_KINDS = (_READ, _WRITE)
+_STATUSES = (OK, ERROR)
 _OVERHEAD = 7  # start, kind, register, length, two of the checksum, end
 _MAX_DATA = 64  # more than any request or answer of the protocol, answers of 32 cells among them
 
@@ -25,6 +27,7 @@ class JbdLanguage:
     def __init__(self, core):
         self.peer = _PEER
         self.refused = False
+        self.asleep = False
         self.damaged = False  # never: what has a wrong checksum is no frame
         self.effort = 0
         self._core = core
@@ -44,9 +47,9 @@ class JbdLanguage:
         # In a request the register counts, in an answer the status, at the same place.
         if stated != checksum(buffer, at + 2, end):
             return 0
-        if buffer[at + 1] in (_READ, _WRITE):
+        if buffer[at + 1] in _KINDS:
             return length
-        return -length if buffer[at + 2] in (OK, ERROR) else 0
+        return -length if buffer[at + 2] in _STATUSES else 0
 
     def burst(self, _buffer, _at, _fill):
         """Every frame says its length."""
@@ -55,7 +58,7 @@ class JbdLanguage:
     def pending(self, buffer, at, fill):
         """Whether an incomplete request may begin at `at`."""
         here = fill - at
-        if buffer[at] != _START or (here > 1 and buffer[at + 1] not in (_READ, _WRITE)):
+        if buffer[at] != _START or (here > 1 and buffer[at + 1] not in _KINDS):
             return False
         return here < _OVERHEAD or here < buffer[at + 3] + _OVERHEAD <= _MAX_DATA + _OVERHEAD
 

@@ -22,6 +22,9 @@ A language is any object with
     pending(buffer, at, fill) whether the bytes at `at` may become a request for us
     begins(byte)              whether a request for us may begin so
     effort                    bytes that the latest call had to look through
+    asleep                    the request that `frame` found needs something that must be loaded
+                              first: step through `wake()`, which yields in between, then
+                              `look_again`
 Limits: bounded memory and, per call, bounded work (some 8 ms at most on an RP2040): what is left
 goes on with the next call. Only `space` allocates (a view of 16 bytes).
 """
@@ -101,6 +104,11 @@ class Framer:
         if self._fresh or not silence:
             return 0
         return self._find_after_pause(silence == IDLE)
+
+    def look_again(self):
+        """A language was woken: the bytes at `start` may mean something else now."""
+        self._fresh = True
+        self._searched = self.start + 1
 
     def drop(self, length):
         """The frame of `length` bytes at `start` is served."""

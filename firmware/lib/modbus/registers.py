@@ -169,11 +169,13 @@ class RegisterMap:
     def read(self, address, count, response, at):
         """Put `count` registers into `response` from `at` on, two bytes each, high byte first.
 
-        Returns 0, or ILLEGAL_ADDRESS if not all of them exist. Allocates nothing, but for the
-        first read in the SunSpec models, which loads them.
+        Returns 0, or ILLEGAL_ADDRESS if not all of them exist. Allocates nothing.
         """
         if address >= SUNSPEC:
-            return self._read_sunspec(address, count, response, at)
+            models = self._models()
+            if models is None:
+                return ILLEGAL_ADDRESS
+            return models.read(address, count, response, at)
         if address >= PARAMETERS:
             first = address - PARAMETERS
             if not self._settings.holds(first, count):
@@ -208,22 +210,24 @@ class RegisterMap:
             return self._command(word(request, at))
         return ILLEGAL_ADDRESS
 
-    def _read_sunspec(self, address, count, response, at):
-        models = self._models()
-        return ILLEGAL_ADDRESS if models is None else models.read(address, count, response, at)
+    def asleep(self, address):
+        """Whether a request for `address` needs what is loaded only then: see `wake`."""
+        return address >= SUNSPEC and self._faults is not None and len(self._sunspec) == 1
+
+    def wake(self):
+        """Load the SunSpec models in pieces of some milliseconds: yields between them."""
+        from modbus.sunspec import SunSpec
+
+        yield
+        models = SunSpec(self._points, self._parameters, self._sunspec[0], self._requests)
+        yield
+        yield from models.build(self._faults, self._parameters.value("modbus_address"))
+        if len(self._sunspec) == 1:  # else another link was faster
+            self._sunspec.append(models)
 
     def _models(self):
-        """The SunSpec models, loaded when they are asked for first; None if there are none."""
-        loaded = self._sunspec
-        if len(loaded) == 1:
-            if self._faults is None:
-                return None
-            from modbus.sunspec import SunSpec
-
-            loaded.append(
-                SunSpec(self._points, self._parameters, self._faults, loaded[0], self._requests)
-            )
-        return loaded[1]
+        """The SunSpec models, or None if there are none (yet)."""
+        return self._sunspec[1] if len(self._sunspec) > 1 else None
 
     def _read_controls(self, address, count, response, at):
         if address + count > UNLOCKED + 1:

@@ -35,16 +35,19 @@ _MIN_SIZE = 4
 class Rtu:
     """Modbus RTU for one `server`, as links.framing and rs485.port want a language.
 
+    registers: what may have to be loaded for a request (modbus.registers).
     peer: row of links.peer_rows that the latest master looks like; refused: whether its request
     was answered by an exception. None of this allocates, apart from what the server says.
     """
 
-    def __init__(self, server):
+    def __init__(self, server, registers=None):
         self.peer = _MODBUS_MASTER
         self.refused = False
+        self.asleep = False
         self.damaged = False  # never: what has a wrong CRC is no frame
         self.effort = 0
         self._server = server
+        self._registers = registers
         self._ours = (server.address, BROADCAST)
 
     def frame(self, buffer, at, fill):
@@ -52,6 +55,9 @@ class Rtu:
         self.effort = 0
         length = self._whole(buffer, at, fill, _REQUEST)
         if length and buffer[at] in self._ours:
+            self.asleep = self._registers is not None and self._registers.asleep(
+                word(buffer, at + 2)
+            )
             return length
         return -(length or self._whole(buffer, at, fill, _RESPONSE))
 
@@ -77,6 +83,10 @@ class Rtu:
     def begins(self, byte):
         """Zeros are common in garbage, so a broadcast is not looked for behind some."""
         return byte == self._server.address
+
+    def wake(self):
+        """Load what the request that `frame` found needs, in pieces: yields between them."""
+        return self._registers.wake()
 
     def respond(self, buffer, at, length, response):
         """Put the answer to the request at `at` into `response`; returns its length, or 0."""

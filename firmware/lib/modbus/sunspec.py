@@ -28,7 +28,7 @@ _BLANK = 0xFFFF
 _BLANK_SIGNED = 0x8000
 _U16, _S16, _HIGH, _LOW, _SPECIAL = 1, 2, 3, 4, 5  # as in modbus.sunspec_rows
 _ALM_RST, _SET_OP = 20, 50  # offsets in model 802
-_NEVER = 0xFF
+_PIECE = 12  # rows packed between two awaits
 _FULL_BP = 10000
 _FLOWING_MA = 500  # more current than this is charging or discharging
 # Values of State in model 802, by our states; others are initializing.
@@ -37,33 +37,19 @@ _STATES = {
     STATE_COMMISSIONING: 1,
 }  # fmt: skip
 _INITIALIZING = 2
+_FAULTY = (STATE_FAULT, STATE_FAILED)
 
 
 class SunSpec:
-    """The words from BASE on. snapshot: an array of points.new_snapshot, shared between awaits."""
+    """The words from BASE on. snapshot: an array of points.new_snapshot, shared between awaits.
+    `build` it before it is used."""
 
-    def __init__(self, points, parameters, faults, snapshot, letter_box):
-        from modbus import sunspec_rows as tables
-
+    def __init__(self, points, parameters, snapshot, letter_box):
         self._points = points
         self._settings = parameters.values
         self._snapshot = snapshot
         self._view = memoryview(snapshot)
         self._letter_box = letter_box
-        self._words = array("H", (_ID[0] << 8 | _ID[1], _ID[2] << 8 | _ID[3]))
-        begins = {}  # of each model, in words from BASE on
-        for model, length in tables.MODELS:
-            begins[model] = len(self._words)
-            self._words.append(model)
-            self._words.append(length)
-            for _ in range(length):
-                self._words.append(_BLANK)
-        self._words.append(_BLANK)
-        self._words.append(0)
-        self._fill_constants(tables, begins, parameters.value("modbus_address"))
-        self._pack_values(tables, begins, points)
-        self._pack_events(tables, faults)
-        give_back("modbus.sunspec_rows")
         offset = points.offset
         self._fault_words = offset("faults")
         self._warning_words = offset("warnings")
@@ -89,6 +75,33 @@ class SunSpec:
             self._connection_failure, self._reason,
         )  # fmt: skip
 
+    def build(self, faults, address):
+        """Pack the tables, in pieces of some milliseconds: yields between them."""
+        from modbus import sunspec_rows as tables
+
+        self._at = array("H")
+        self._kinds = bytearray()
+        self._places = array("h")
+        self._scales = array("h")
+        self._words = array("H", (_ID[0] << 8 | _ID[1], _ID[2] << 8 | _ID[3]))
+        begins = {}  # of each model, in words from BASE on
+        for model, length in tables.MODELS:
+            begins[model] = len(self._words)
+            self._words.append(model)
+            self._words.append(length)
+            for _ in range(length):
+                self._words.append(_BLANK)
+        self._words.append(_BLANK)
+        self._words.append(0)
+        yield
+        self._fill_constants(tables, begins, address)
+        yield
+        for piece in range(0, len(tables.VALUES), _PIECE):
+            self._pack_values(tables.VALUES[piece : piece + _PIECE], tables, begins)
+            yield
+        self._pack_events(tables, faults)
+        give_back("modbus.sunspec_rows")
+
     def _fill_constants(self, tables, begins, address):
         """Words that never change, and where commands are."""
         for model, at, size, text in tables.TEXTS:
@@ -105,20 +118,16 @@ class SunSpec:
         self._set_op = begins[tables.BATTERY] + _SET_OP
         self._alm_rst = begins[tables.BATTERY] + _ALM_RST
 
-    def _pack_values(self, tables, begins, points):
+    def _pack_values(self, rows, tables, begins):
         """Where each value comes from, and where it goes."""
-        self._at = array("H")
-        self._kinds = bytearray()
-        self._places = array("h")
-        self._scales = array("h")
-        for model, at, kind, name, multiply, divide in tables.VALUES:
+        for model, at, kind, name, multiply, divide in rows:
             self._at.append(begins[model] + at)
             self._kinds.append(kind)
             if kind == _SPECIAL:
                 place = tables.SPECIALS.index(name)
             else:
                 name, _, slot = name.partition("+")  # noqa: PLW2901 (the row is not used again)
-                place = points.offset(name) + int(slot or 0)
+                place = self._points.offset(name) + int(slot or 0)
             self._places.append(place)
             self._scales.append(multiply)
             self._scales.append(divide)
@@ -152,7 +161,7 @@ class SunSpec:
     def write(self, address, value, unlocked):
         """Take one register. Returns 0 or an exception code, as RegisterMap.write."""
         place = address - BASE
-        if place not in (self._set_op, self._alm_rst):
+        if place != self._set_op and place != self._alm_rst:
             return ILLEGAL_ADDRESS
         if not unlocked:
             return ILLEGAL_FUNCTION
@@ -236,19 +245,20 @@ class SunSpec:
 
     def _events(self, shift):
         """16 bits of Evt1 from bit `shift` on."""
-        bits = 0
-        for fault in range(len(self._alarms)):
-            word = fault >> 4
-            mask = 1 << (fault & 15)
-            if self._is_set(self._fault_words + word, mask):
-                bits |= 1 << self._alarms[fault] >> shift
-            if self._is_set(self._warning_words + word, mask):
-                bits |= 1 << self._warnings[fault] >> shift
-        return bits & 0xFFFF
+        bits = self._mapped(self._fault_words, self._alarms)
+        bits |= self._mapped(self._warning_words, self._warnings)
+        return bits >> shift & 0xFFFF
 
-    def _is_set(self, place, mask):
-        word = self._snapshot[place]
-        return word != INVALID and word & mask
+    def _mapped(self, first, places):
+        """Bits at `places` of the faults that are set in the words from `first` on."""
+        bits = 0
+        for begin in range(0, len(places), 16):
+            word = self._snapshot[first + (begin >> 4)]
+            if word > 0:  # nearly all words are empty nearly always
+                for fault in range(begin, min(begin + 16, len(places))):
+                    if word >> (fault & 15) & 1:
+                        bits |= 1 << places[fault]
+        return bits
 
     def _cell_mean(self):
         return self._mean(self._cells, self._snapshot[self._series], _BLANK)
@@ -282,13 +292,13 @@ class SunSpec:
         return 1 | self._connected() << 1
 
     def _connection_failure(self):
-        return 8 if self._snapshot[self._state] in (STATE_FAULT, STATE_FAILED) else 0
+        return 8 if self._snapshot[self._state] in _FAULTY else 0
 
     def _reason(self):
         """StrDisRsn: none, fault, external command, other."""
         if self._snapshot[self._gates] > 0:
             return 0
         state = self._snapshot[self._state]
-        if state in (STATE_FAULT, STATE_FAILED):
+        if state in _FAULTY:
             return 1
         return 3 if state == STATE_STANDBY else 4

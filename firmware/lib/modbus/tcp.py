@@ -41,8 +41,9 @@ _BROKEN = -1
 class Exchange:
     """One client's bytes: requests in `buffer[:fill]`, the answer to the first in `response`."""
 
-    def __init__(self, server):
+    def __init__(self, server, registers):
         self._server = server
+        self._registers = registers
         self.buffer = bytearray(_SIZE)
         self.view = memoryview(self.buffer)
         self.response = bytearray(_SIZE)
@@ -50,6 +51,15 @@ class Exchange:
         self.fill = 0
         self.peer = _PEER
         self.refused = False
+
+    def asleep(self):
+        """Whether the first request needs something that must be loaded first."""
+        complete = self.fill >= _HEADER and self.fill >= _UNIT_AT + word(self.buffer, _LENGTH_AT)
+        return (
+            complete
+            and self.fill > _HEADER + _WITH_ADDRESS
+            and self._registers.asleep(word(self.buffer, _HEADER + 1))
+        )
 
     def answer(self):
         """Answer the first request. Returns the answer's length, 0 if no request is complete, and
@@ -90,8 +100,8 @@ class Exchange:
 class _Client:
     """A place for one client."""
 
-    def __init__(self, server):
-        self.exchange = Exchange(server)
+    def __init__(self, server, registers):
+        self.exchange = Exchange(server, registers)
         self.connection = None
         self.task = None
         self.idle_ms = 0
@@ -104,12 +114,13 @@ class TcpServer:
     without a request a connection is closed.
     """
 
-    def __init__(self, listener, server, allowed, idle_ms, diagnosis):
+    def __init__(self, listener, server, registers, allowed, idle_ms, diagnosis):
+        self._registers = registers
         self._listener = listener
         self._allowed = allowed
         self._idle_ms = idle_ms
         self._diagnosis = diagnosis
-        self._clients = [_Client(server) for _ in range(CLIENTS)]
+        self._clients = [_Client(server, registers) for _ in range(CLIENTS)]
 
     async def run(self):
         """Serve until cancelled. Raises OSError if the network is gone."""
@@ -170,6 +181,9 @@ class TcpServer:
         """Answer all complete requests. False if the connection is of no use any more."""
         exchange = client.exchange
         while True:
+            if exchange.asleep():
+                for _ in self._registers.wake():
+                    await asyncio.sleep_ms(0)
             size = exchange.answer()
             if size <= 0:
                 return size == _INCOMPLETE

@@ -61,11 +61,9 @@ _OWN_ADDRESS, _AVERAGE = -1, -2
 
 class Answers:
     """INFO by command. snapshot: an array of points.new_snapshot, which may be shared with others
-    that use it between two awaits."""
+    that use it between two awaits. `build` it before it is used."""
 
-    def __init__(self, address, points, parameters, faults, snapshot):
-        from pylon_rs485 import tables
-
+    def __init__(self, address, points, parameters, snapshot):
         self._own = address
         self._points = points
         self._settings = parameters.values
@@ -76,6 +74,11 @@ class Answers:
         self._missing = False  # a value that the answer needs is not there
         self._sensors = parameters.value("cell_thermistors")
 
+    def build(self, parameters, faults):
+        """Pack the tables, in pieces of some milliseconds: yields between them."""
+        from pylon_rs485 import tables
+
+        points = self._points
         special = {
             tables.ADDRESS: _OWN_ADDRESS,
             tables.AVERAGE: _AVERAGE,
@@ -85,9 +88,11 @@ class Answers:
             return special[name] if name in special else points.offset(name)
 
         self._fields_61 = _Fields(tables.FIELDS_61, point)
+        yield
         self._fields_63 = _Fields(tables.FIELDS_63, point)
         self._fields_92 = _Fields(tables.FIELDS_92, point)
         self._fields_47 = _Fields(tables.FIELDS_47, parameters.index)
+        yield
         self._point = {
             name: points.offset(name)
             for name in (
@@ -103,6 +108,7 @@ class Answers:
                 "undertemperature_charge_warn_dc", "overtemperature_charge_warn_dc",
             )
         }  # fmt: skip
+        yield
         # Of each fault: place of its bit as alarm and as protection in 62, and in status 1 of 44.
         self._alarms = bytearray([_packed(tables.OTHER_ALARM)] * len(faults))
         self._protections = bytearray([_packed(tables.OTHER_PROTECTION)] * len(faults))
@@ -113,6 +119,7 @@ class Answers:
                 self._alarms[fault] = _packed((byte, bit))
                 if (byte, bit) != (0, 0):
                     self._protections[fault] = _packed((byte, bit))
+        yield
         for bit, names in tables.STATUS_1:
             for name in names.split():
                 self._status_1[faults.names.index(name)] |= 1 << bit
@@ -278,7 +285,9 @@ class Answers:
     def _status_bits(self, which):
         bits = 0
         for fault in range(len(self._status_1)):
-            if self._value(which, fault >> 4) >> (fault & 15) & 1:
+            if fault & 15 == 0:
+                word = max(0, self._value(which, fault >> 4))
+            if word >> (fault & 15) & 1:
                 bits |= self._status_1[fault]
         return bits
 
@@ -310,11 +319,13 @@ class Answers:
 
     def _words(self, which, bits):
         """Two bytes of bits, the first of them high."""
-        word = 0
+        raised = 0
         for fault in range(len(bits)):
-            if self._value(which, fault >> 4) >> (fault & 15) & 1:
-                word |= 1 << bits[fault]
-        return word
+            if fault & 15 == 0:
+                word = max(0, self._value(which, fault >> 4))
+            if word >> (fault & 15) & 1:
+                raised |= 1 << bits[fault]
+        return raised
 
     def _system_management(self, _):
         self._table(self._fields_63, self._snapshot)

@@ -52,17 +52,22 @@ _ANYBODY = (0x4F, 0x51)  # asked at ADR 00
 class Pylontech:
     """One battery; see links.framing and rs485.port for what a language is.
 
-    address: 2 to 255, or 0 for a battery that is alone on the line.
+    address: 2 to 255, or 0 for a battery that is alone on the line. `build` it before it is used.
     """
 
-    def __init__(self, address, points, parameters, faults, snapshot):
+    def __init__(self, address, points, parameters, snapshot):
         self.peer = _PEER
         self.refused = False
         self.damaged = False
+        self.asleep = False
         self.effort = 0
         self._alone = address == 0
         self._address = address or _LONE
-        self._answers = Answers(self._address, points, parameters, faults, snapshot)
+        self._answers = Answers(self._address, points, parameters, snapshot)
+
+    def build(self, parameters, faults):
+        """Get ready, in pieces of some milliseconds: yields between them."""
+        return self._answers.build(parameters, faults)
 
     def frame(self, buffer, at, fill):
         """See links.framing. A frame of ours may be wrong in itself: it gets an error code."""
@@ -116,7 +121,7 @@ class Pylontech:
         if code == _VER_ERROR or cid2 == _GET_VERSION:
             version = _VERSION
         self.damaged = code == _CHKSUM_ERROR
-        self.refused = code not in (_OK, _INTERNAL_ERROR)
+        self.refused = code != _OK and code != _INTERNAL_ERROR
         response[0] = _SOI
         put_hex(response, 1, version, 2)
         put_hex(response, 3, address, 2)
@@ -149,8 +154,9 @@ class Pylontech:
         if characters != _COMMAND_SIZE:
             return _DATA_ERROR
         command = number(buffer, at + _HEADER + 1, 2)
-        known = command in (ALL, self._address, number(buffer, at + 3, 2))
-        return _OK if known else _ADR_ERROR
+        if command == ALL or command == self._address or command == number(buffer, at + 3, 2):
+            return _OK
+        return _ADR_ERROR
 
     def _is_for_us(self, address, cid2):
         own = self._address
@@ -161,7 +167,8 @@ class Pylontech:
         if address == 0 and cid2 in _ANYBODY:
             return True
         same_group = address & 0xF0 == own & 0xF0 or self._alone
-        return same_group and address & 0xF in (0, _LONE) and cid2 in FOR_GROUPS
+        speaker = address & 0xF
+        return same_group and (speaker == 0 or speaker == _LONE) and cid2 in FOR_GROUPS
 
     def _end(self, buffer, at, fill):
         """Place of the CR that ends the digits behind `at`; `at` itself if there is none."""

@@ -70,6 +70,11 @@ class Port:
                 if not length:
                     framer.clear()
                     return
+            if length and framer.language.asleep:
+                for _ in framer.language.wake():
+                    await asyncio.sleep_ms(0)
+                framer.look_again()
+                continue
             if length:
                 await asyncio.sleep_ms(self._pause_ms)
                 await self._answer(length)

@@ -47,12 +47,9 @@ class SerialLinks:
         protocol = value("rs485_protocol")
         self._languages = []
         if protocol in (_AUTO, _MODBUS):
-            self._languages.append(Rtu(Server(value("modbus_address"), self._registers)))
-        if protocol == _PYLONTECH:
-            self._languages.append(self._pylontech())
-        elif protocol == _JBD:
-            self._languages.append(self._jbd_language())
-        elif protocol == _AUTO:
+            server = Server(value("modbus_address"), self._registers)
+            self._languages.append(Rtu(server, self._registers))
+        if protocol == _AUTO:
             from serving.sleeping import Sleeping
 
             for load, sign in (
@@ -60,6 +57,11 @@ class SerialLinks:
                 (self._jbd_language, _JBD_SIGN),
             ):
                 self._languages.append(Sleeping(self._languages, load, *sign))
+        elif protocol != _MODBUS:
+            self._languages.append(None)
+            load = self._pylontech if protocol == _PYLONTECH else self._jbd_language
+            for _ in load(0):
+                pass
 
     def step(self, elapsed_ms):
         """Let time pass, about once a second."""
@@ -92,6 +94,7 @@ class SerialLinks:
         self._tcp = TcpServer(
             listener,
             Server(value("modbus_address"), registers),
+            registers,
             self._may_connect,
             1000 * value("modbus_tcp_idle_s"),
             self._diagnosis,
@@ -108,31 +111,33 @@ class SerialLinks:
                 return True
         return False
 
-    def _pylontech(self):
+    def _pylontech(self, place):
+        """Put the language at `place`, in pieces of some milliseconds: yields between them."""
         from pylon_rs485.language import Pylontech
 
-        return Pylontech(
-            self._parameters.value("pylontech_address"),
-            self._points,
-            self._parameters,
-            self._faults,
-            self._shared_snapshot(),
-        )
+        yield
+        address = self._parameters.value("pylontech_address")
+        language = Pylontech(address, self._points, self._parameters, self._shared_snapshot())
+        yield from language.build(self._parameters, self._faults)
+        self._languages[place] = language
 
-    def _jbd_language(self):
+    def _jbd_language(self, place):
+        """The same for JBD."""
         from jbd.core import Jbd
         from jbd.language import JbdLanguage
 
-        self._jbd = Jbd(
+        yield
+        core = Jbd(
             self._points,
             self._parameters,
-            self._faults,
             Access(self._parameters),
             self._letter_box,
             self._changed,
             self._shared_snapshot(),
         )
-        return JbdLanguage(self._jbd)
+        yield from core.build(self._faults)
+        self._jbd = core
+        self._languages[place] = JbdLanguage(core)
 
     def _shared_snapshot(self):
         if self._snapshot is None:

@@ -6,15 +6,16 @@ then a language here is its first two bytes, its last one, and a length.
 
 
 class Sleeping:
-    """Stands in `languages` (a list of links.framing) for what `load()` returns.
+    """Stands in `languages` (a list of links.framing) until somebody speaks it.
 
-    first: the byte that a request begins with; second: those that may follow; last: the one that
-    ends it, within `reach` bytes. failed: it could not be loaded; a restart tries again.
+    load(place): a generator that puts the language into `languages[place]`, in pieces of some
+    milliseconds. first: the byte that a request begins with; second: those that may follow; last:
+    the one that ends it, within `reach` bytes.
     """
 
     def __init__(self, languages, load, first, second, last, reach):
         self.effort = 0
-        self.failed = False
+        self.asleep = True
         self._languages = languages
         self._load = load
         self._first = first
@@ -23,14 +24,14 @@ class Sleeping:
         self._reach = reach
 
     def frame(self, buffer, at, fill):
-        """Look for a frame; the first one wakes the language, which takes this one's place."""
+        """Length of what may be a request, for which the language has to be woken."""
         self.effort = 0
-        if not self.pending(buffer, at, fill) or fill - at < len("ab"):
+        if not self.pending(buffer, at, fill) or fill - at <= 1:
             return 0
         for place in range(at + 2, min(fill, at + self._reach)):
             self.effort += 1
             if buffer[place] == self._last:
-                return self._wake(buffer, at, fill)
+                return place + 1 - at
         return 0
 
     def burst(self, _buffer, _at, _fill):
@@ -40,7 +41,7 @@ class Sleeping:
     def pending(self, buffer, at, fill):
         """Whether a request may begin at `at`."""
         return (
-            not self.failed
+            self.asleep
             and buffer[at] == self._first
             and fill - at < self._reach
             and (fill - at == 1 or buffer[at + 1] in self._second)
@@ -48,14 +49,13 @@ class Sleeping:
 
     def begins(self, byte):
         """See links.framing."""
-        return byte == self._first
+        return self.asleep and byte == self._first
 
-    def _wake(self, buffer, at, fill):
+    def wake(self):
+        """Load the language: yields between pieces. Without memory for it, sleep for good."""
+        place = self._languages.index(self)
         try:
-            language = self._load()
+            yield from self._load(place)
         except MemoryError:
-            self.failed = True
             print("there is no memory for another language on RS485: choose rs485_protocol")
-            return 0
-        self._languages[self._languages.index(self)] = language
-        return language.frame(buffer, at, fill)
+        self.asleep = False

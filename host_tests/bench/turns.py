@@ -1,0 +1,193 @@
+"""How long the links hold the processor between two awaits, on an RP2040.
+
+    python -m host_tests.bench.turns
+
+Every turn of every coroutine, from one await to the next, is counted opcode by opcode as
+host_tests.bench.operations does, and charged at the prices of micropython.md times 1.4, because
+silicon may take that much longer than the emulation they come from. In a coroutine allocating is
+allowed; each opcode that builds something is charged like the dearest of the table's small ones.
+Not counted: asyncio itself (0.2 ms a turn), garbage collection (a listed stall), time on the wire.
+"""
+
+import asyncio
+
+from host_tests.bench import operations
+from host_tests.bench.operations import SILICON, Count, Counter
+from host_tests.inverter.test_link import Controller
+from host_tests.inverter.virtual_time import End, VirtualTime
+from host_tests.jbd.test_jbd import READ_BASIC, READ_CELLS, read
+from host_tests.links.bench import Desk
+from host_tests.modbus.bench import Line, Uart, with_crc
+from host_tests.pylon_rs485.test_pylontech import frame
+from inverter import pylontech
+from inverter.link import InverterLink
+from links.diagnosis import Diagnosis
+from rs485 import port
+from serving.serial import SerialLinks
+
+LIMIT_MS = 20  # architecture, section 6
+BINS_MS = (0.5, 1, 2, 5, 10, 15, 20)
+BUILD_US = 12.5  # micropython.md: an integer that becomes a heap object, the dearest small one
+_SECONDS = 10
+_BAUD = 115200
+
+# What arrives in each tenth of a second, in turn: ten Modbus reads a second, JBD between them.
+MODBUS = ("0103010000" + "7d", "0104013800" + "20", "01039c4000" + "7d", "010310000004")
+PYLONTECH = (
+    frame("FF", cid2=0x42), frame("", cid2=0x61), frame("FF", cid2=0x44), frame("", cid2=0x62),
+    frame("", cid2=0x63), frame("02", cid2=0x92), frame("", cid2=0x47),
+)  # fmt: skip
+JBD = (READ_BASIC, READ_CELLS, read(0xAA), read(0x24))
+
+
+class LooseCount(Count):
+    """A count of code that may allocate."""
+
+    def add(self, instruction):
+        """One more instruction."""
+        if instruction.opname in operations.ALLOCATING:
+            self.opcodes += 1
+            self.us += BUILD_US
+        else:
+            super().add(instruction)
+
+
+class Turns(Counter):
+    """Counts one turn in each `with`; `turns` collects milliseconds by the name of the link."""
+
+    def __init__(self):
+        super().__init__()
+        self.turns = {}
+        self.name = ""
+
+    def __enter__(self):
+        self.count = LooseCount()
+        return super().__enter__()
+
+    def __exit__(self, *_):
+        super().__exit__(*_)
+        ms = SILICON * self.count.us / 1000
+        self.turns.setdefault(self.name, []).append(ms)
+
+
+class CountedLine(Line):
+    """Drives the port's coroutine as its parent does, and counts each of its turns."""
+
+    def __init__(self, turns):
+        super().__init__(_BAUD)
+        self._turns = turns
+
+    def run(self, coroutine):
+        """Run until the slave sleeps for data and no more will come."""
+        while True:
+            self._turns.name = "rs485"
+            with self._turns:
+                what = coroutine.send(None)
+            if what[0] == "sleep":
+                self._advance(self.now_ms + what[1])
+                continue
+            while not self.received:
+                if not self._arrivals:
+                    coroutine.close()
+                    return
+                self._advance(max(self.now_ms, self._arrivals[0][0]))
+
+
+def serial_turns(turns, noise=b""):
+    """Ten seconds of all three languages on one port, and its slow step beside it."""
+    desk = Desk()
+    line = CountedLine(turns)
+    links = SerialLinks(
+        desk.points, desk.parameters, desk.faults, desk.requests, desk.changes.append, Diagnosis()
+    )
+    at_ms = 0
+    for turn in range(10 * _SECONDS):
+        line.arrives(at_ms, noise + with_crc(MODBUS[turn % len(MODBUS)]))
+        line.arrives(at_ms + 40, noise + JBD[turn % len(JBD)])
+        line.arrives(at_ms + 70, noise + PYLONTECH[turn % len(PYLONTECH)])
+        at_ms += 100
+    before = port.asyncio
+    port.asyncio = line
+    try:
+        line.run(links.rs485(Uart(line), _BAUD, None))
+    finally:
+        port.asyncio = before
+    for _ in range(_SECONDS):
+        turns.name = "doors, counters"
+        with turns:
+            links.step(1000)
+    return links
+
+
+def can_turns(turns):
+    """Ten seconds of frames to an inverter."""
+    desk = Desk()
+    time = CountedTime(turns)
+    link = InverterLink(
+        Controller(time), pylontech, desk.points, desk.faults, time.ticks_ms, time.ticks_diff
+    )
+    time.run(link.run(), 1000 * _SECONDS)
+
+
+class CountedTime(VirtualTime):
+    """A clock whose coroutine is counted from one sleep to the next."""
+
+    def __init__(self, turns):
+        super().__init__()
+        self._turns = turns
+
+    async def sleep_ms(self, milliseconds):
+        """The turn ends here; the next begins when it returns."""
+        self._turns.__exit__()
+        await super().sleep_ms(milliseconds)
+        self._turns.name = "can"
+        self._turns.__enter__()
+
+    def run(self, coroutine, duration_ms):
+        """As the parent, within a count."""
+        self.end_ms = self.now_ms + duration_ms
+        original = getattr(asyncio, "sleep_ms", None)
+        asyncio.sleep_ms = self.sleep_ms
+        self._turns.name = "can"
+        self._turns.__enter__()
+        try:
+            coroutine.send(None)
+        except End:
+            return
+        finally:
+            coroutine.close()
+            if original is None:
+                del asyncio.sleep_ms
+            else:
+                asyncio.sleep_ms = original
+
+
+def measure(noise=b""):
+    """Milliseconds of all turns by link."""
+    turns = Turns()
+    serial_turns(turns, noise)
+    can_turns(turns)
+    return turns.turns
+
+
+def histogram(times):
+    """Number of turns up to each of BINS_MS, not counting those of the bins before."""
+    counts = []
+    low = 0
+    for high in BINS_MS:
+        counts.append(sum(low <= ms < high for ms in times))
+        low = high
+    return counts
+
+
+def main():
+    """Print the histogram."""
+    print("Turns between two awaits in ten seconds, milliseconds on an RP2040")
+    print("link             longest  " + "".join(f"{'< ' + str(ms):>8}" for ms in BINS_MS))
+    for name, times in measure().items():
+        counts = "".join(f"{count:8}" for count in histogram(times))
+        print(f"{name:16} {max(times):7.1f}  {counts}")
+
+
+if __name__ == "__main__":
+    main()
