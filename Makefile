@@ -16,7 +16,7 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types bench times campaign soak mutation docs docs-picture flash \
+.PHONY: help run test lint types bench times campaign fuzz soak mutation docs docs-picture flash \
 	clean distclean
 .DELETE_ON_ERROR:
 
@@ -46,6 +46,8 @@ bench: $(STAMPS)/test ## Measure: time of a step, heap after boot, size of the c
 	$(BIN)/micropython -X heapsize=4M host_tests/bench/step_time.py
 	$(BIN)/python -m host_tests.wasm.heap
 	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.operations
+	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.turns
+	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.requests
 
 times: $(STAMPS)/test ## Measure the worst-case times of every fault anew (10 min), for docs/
 	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.times.measure --out docs/worst-case-times.json $(ARGS)
@@ -53,6 +55,9 @@ times: $(STAMPS)/test ## Measure the worst-case times of every fault anew (10 mi
 
 campaign: $(STAMPS)/test ## Inject thousands of faults, alone and in pairs (ARGS: --runs 2000 --jobs 2)
 	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.campaign $(ARGS)
+
+fuzz: $(STAMPS)/test ## A million bytes of noise and broken requests into every serial parser
+	MICROPYPATH=.frozen:firmware/lib $(BIN)/micropython -X heapsize=1M host_tests/fuzz/serial_fuzz.py 1000000 1
 
 soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (ARGS: hours)
 	$(BIN)/python host_tests/bench/soak.py $(ARGS)

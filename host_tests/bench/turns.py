@@ -1,6 +1,6 @@
 """How long the links hold the processor between two awaits, on an RP2040.
 
-    python -m host_tests.bench.turns
+    python -m host_tests.bench.turns [--out docs/link-turns.json]
 
 Every turn of every coroutine, from one await to the next, is counted opcode by opcode as
 host_tests.bench.operations does, and charged at the prices of micropython.md times 1.4, because
@@ -10,6 +10,9 @@ Not counted: asyncio itself (0.2 ms a turn), garbage collection (a listed stall)
 """
 
 import asyncio
+import json
+import sys
+from pathlib import Path
 
 from host_tests.bench import operations
 from host_tests.bench.operations import SILICON, Count, Counter
@@ -28,7 +31,7 @@ from serving.serial import SerialLinks
 LIMIT_MS = 20  # architecture, section 6
 BINS_MS = (0.5, 1, 2, 5, 10, 15, 20)
 BUILD_US = 12.5  # micropython.md: an integer that becomes a heap object, the dearest small one
-_SECONDS = 10
+SECONDS = 5
 _BAUD = 115200
 
 # What arrives in each tenth of a second, in turn: ten Modbus reads a second, JBD between them.
@@ -93,15 +96,15 @@ class CountedLine(Line):
                 self._advance(max(self.now_ms, self._arrivals[0][0]))
 
 
-def serial_turns(turns, noise=b""):
-    """Ten seconds of all three languages on one port, and its slow step beside it."""
+def serial_turns(turns, noise=b"", seconds=SECONDS):
+    """Some seconds of all three languages on one port, and its slow step beside it."""
     desk = Desk()
     line = CountedLine(turns)
     links = SerialLinks(
         desk.points, desk.parameters, desk.faults, desk.requests, desk.changes.append, Diagnosis()
     )
     at_ms = 0
-    for turn in range(10 * _SECONDS):
+    for turn in range(10 * seconds):
         line.arrives(at_ms, noise + with_crc(MODBUS[turn % len(MODBUS)]))
         line.arrives(at_ms + 40, noise + JBD[turn % len(JBD)])
         line.arrives(at_ms + 70, noise + PYLONTECH[turn % len(PYLONTECH)])
@@ -112,7 +115,7 @@ def serial_turns(turns, noise=b""):
         line.run(links.rs485(Uart(line), _BAUD, None))
     finally:
         port.asyncio = before
-    for _ in range(_SECONDS):
+    for _ in range(seconds):
         turns.name = "doors, counters"
         with turns:
             links.step(1000)
@@ -120,13 +123,13 @@ def serial_turns(turns, noise=b""):
 
 
 def can_turns(turns):
-    """Ten seconds of frames to an inverter."""
+    """Some seconds of frames to an inverter."""
     desk = Desk()
     time = CountedTime(turns)
     link = InverterLink(
         Controller(time), pylontech, desk.points, desk.faults, time.ticks_ms, time.ticks_diff
     )
-    time.run(link.run(), 1000 * _SECONDS)
+    time.run(link.run(), 1000 * SECONDS)
 
 
 class CountedTime(VirtualTime):
@@ -162,10 +165,10 @@ class CountedTime(VirtualTime):
                 asyncio.sleep_ms = original
 
 
-def measure(noise=b""):
+def measure():
     """Milliseconds of all turns by link."""
     turns = Turns()
-    serial_turns(turns, noise)
+    serial_turns(turns)
     can_turns(turns)
     return turns.turns
 
@@ -180,14 +183,24 @@ def histogram(times):
     return counts
 
 
-def main():
-    """Print the histogram."""
-    print("Turns between two awaits in ten seconds, milliseconds on an RP2040")
+def main(arguments):
+    """Print the histogram, or keep it for the page."""
+    measured = measure()
+    if arguments[:1] == ["--out"]:
+        kept = {
+            "bins_ms": BINS_MS,
+            "seconds": SECONDS,
+            "longest_ms": {name: round(max(times), 1) for name, times in measured.items()},
+            "turns": {name: histogram(times) for name, times in measured.items()},
+        }
+        Path(arguments[1]).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        return
+    print("Turns between two awaits, milliseconds on an RP2040")
     print("link             longest  " + "".join(f"{'< ' + str(ms):>8}" for ms in BINS_MS))
-    for name, times in measure().items():
+    for name, times in measured.items():
         counts = "".join(f"{count:8}" for count in histogram(times))
         print(f"{name:16} {max(times):7.1f}  {counts}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

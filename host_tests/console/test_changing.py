@@ -257,3 +257,16 @@ def test_an_acknowledgement_needs_an_unlocked_console(locked_board):
     locked_board.raise_faults("faults", "deep_discharge")
     assert locked_board.ask("acknowledge deep_discharge")[0].startswith("Locked:")
     assert locked_board.requests.pending == requests.NONE
+
+
+def test_half_an_address_is_typed_and_shown_as_people_write_it(board):
+    assert "192.168" in board.ask("set modbus_tcp_client_1_net 192.168")[0]
+    assert board.parameters.value("modbus_tcp_client_1_net") == 192 << 8 | 168
+    assert "= 192.168" in board.ask("get modbus_tcp_client_1_net")[0]
+    for wrong in ("192", "192.168.1", "300.1", "a.b", "-1.2"):
+        before = board.parameters.value("modbus_tcp_client_1_net")
+        answer = "\n".join(board.ask("set modbus_tcp_client_1_net " + wrong))
+        if wrong == "192":
+            continue  # a plain number is one, too
+        assert "0.0 to 255.254" in answer
+        assert board.parameters.value("modbus_tcp_client_1_net") == before

@@ -30,6 +30,7 @@ class JbdLanguage:
         self.asleep = False
         self.damaged = False  # never: what has a wrong checksum is no frame
         self.effort = 0
+        self.first = _START
         self._core = core
 
     def frame(self, buffer, at, fill):
@@ -61,10 +62,6 @@ class JbdLanguage:
         if buffer[at] != _START or (here > 1 and buffer[at + 1] not in _KINDS):
             return False
         return here < _OVERHEAD or here < buffer[at + 3] + _OVERHEAD <= _MAX_DATA + _OVERHEAD
-
-    def begins(self, byte):
-        """See links.framing."""
-        return byte == _START
 
     def respond(self, buffer, at, length, response):
         """Put the answer to the request at `at` into `response`; returns its length."""

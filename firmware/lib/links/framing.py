@@ -20,13 +20,13 @@ A language is any object with
                               the length of another whole frame; 0: neither, or not yet
     burst(buffer, at, fill)   the same for what a pause ended: a frame of unknown length
     pending(buffer, at, fill) whether the bytes at `at` may become a request for us
-    begins(byte)              whether a request for us may begin so
+    first                     the byte that a request for us begins with
     effort                    bytes that the latest call had to look through
     asleep                    the request that `frame` found needs something that must be loaded
                               first: step through `wake()`, which yields in between, then
                               `look_again`
 Limits: bounded memory and, per call, bounded work (some 8 ms at most on an RP2040): what is left
-goes on with the next call. Only `space` allocates (a view of 16 bytes).
+goes on with the next call. Only `space` allocates (views of 16 bytes).
 """
 
 from links.diagnosis import CRC_ERRORS, TIMEOUTS, UNKNOWN
@@ -35,8 +35,8 @@ MAX_FRAME = 256  # Modbus V1.1b3, 4.1, the longest of the languages
 _SIZE = 2 * MAX_FRAME  # a request that begins behind a buffer half full of garbage still fits
 # Work of one call, in units of a byte of CRC, some 10 us on an RP2040 (micropython.md, numbers).
 _EFFORT = 512
-_EFFORT_POSITION = 3
-_EFFORT_CANDIDATE = 10
+_EFFORT_POSITION = 4
+_EFFORT_CANDIDATE = 20
 _FRAMES_PER_CALL = 16  # frames of others stepped over in one call
 
 # How silent the line is, for `find`.
@@ -55,6 +55,7 @@ class Framer:
         self.buffer = bytearray(_SIZE)
         self.start = 0
         self.fill = 0
+        self._firsts = bytes([language.first for language in languages])
         self._diagnosis = diagnosis
         self._link = link
         self._view = memoryview(self.buffer)
@@ -142,9 +143,9 @@ class Framer:
 
     def _move_to_front(self):
         start = self.start
-        for at in range(start, self.fill):
-            self.buffer[at - start] = self.buffer[at]
-        self.fill -= start
+        count = self.fill - start
+        self._view[:count] = self._view[start : self.fill]  # byte by byte takes 10 ms
+        self.fill = count
         self._boundary = max(0, self._boundary - start)
         self._searched = max(1, self._searched - start)
         self.start = 0
@@ -176,12 +177,6 @@ class Framer:
                 return length
         return 0
 
-    def _may_begin(self, byte):
-        for language in self.languages:  # any() would build a generator
-            if language.begins(byte):
-                return 1
-        return 0
-
     def _find_after_pause(self, idle):
         """Something other than a frame of known length is at `start`, and then came a pause."""
         first_look = self._searched == self.start + 1
@@ -193,12 +188,15 @@ class Framer:
             if length < 0:
                 self._step_over(-length)
                 return 0
-        held = None if idle else self._held()
+        held = self._held()
+        if idle and held is not None:  # it will not be completed: now all languages are looked for
+            held = None
+            self._searched = self.start + 1
         effort = 0
         while self._searched < self.fill and effort < _EFFORT:
             at = self._searched
             effort += _EFFORT_POSITION
-            if self._may_begin(self.buffer[at]):
+            if self.buffer[at] in self._firsts:
                 self._effort = _EFFORT_CANDIDATE
                 length = self._frame(at, held)
                 effort += self._effort

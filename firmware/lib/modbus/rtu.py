@@ -46,6 +46,8 @@ class Rtu:
         self.asleep = False
         self.damaged = False  # never: what has a wrong CRC is no frame
         self.effort = 0
+        # Zeros are common in garbage, so a broadcast is not looked for behind some.
+        self.first = server.address
         self._server = server
         self._registers = registers
         self._ours = (server.address, BROADCAST)
@@ -79,10 +81,6 @@ class Rtu:
             return False
         length = self._length(buffer, at, fill, _REQUEST)
         return not length or at + length > fill
-
-    def begins(self, byte):
-        """Zeros are common in garbage, so a broadcast is not looked for behind some."""
-        return byte == self._server.address
 
     def wake(self):
         """Load what the request that `frame` found needs, in pieces: yields between them."""

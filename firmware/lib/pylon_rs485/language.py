@@ -61,6 +61,7 @@ class Pylontech:
         self.damaged = False
         self.asleep = False
         self.effort = 0
+        self.first = _SOI
         self._alone = address == 0
         self._address = address or _LONE
         self._answers = Answers(self._address, points, parameters, snapshot)
@@ -100,10 +101,6 @@ class Pylontech:
             if VALUES[buffer[place]] == NO_DIGIT:
                 return False
         return fill > at
-
-    def begins(self, byte):
-        """See links.framing."""
-        return byte == _SOI
 
     def respond(self, buffer, at, length, response):
         """Put the answer to the request at `at` into `response`; returns its length."""

@@ -18,7 +18,7 @@ class Sleeping:
         self.asleep = True
         self._languages = languages
         self._load = load
-        self._first = first
+        self.first = first
         self._second = second
         self._last = last
         self._reach = reach
@@ -42,14 +42,10 @@ class Sleeping:
         """Whether a request may begin at `at`."""
         return (
             self.asleep
-            and buffer[at] == self._first
+            and buffer[at] == self.first
             and fill - at < self._reach
             and (fill - at == 1 or buffer[at + 1] in self._second)
         )
-
-    def begins(self, byte):
-        """See links.framing."""
-        return self.asleep and byte == self._first
 
     def wake(self):
         """Load the language: yields between pieces. Without memory for it, sleep for good."""
