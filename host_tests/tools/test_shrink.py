@@ -80,6 +80,13 @@ def test_names_that_are_looked_up_by_a_string_stay():
     assert shrink({"pack.profile": profile, "main": text})["pack.profile"] == profile
 
 
+def test_what_a_module_hands_on_stays():
+    base = "ROWS = (1, 2)\nPERIOD_MS = 5\n"
+    child = "from pack.base import PERIOD_MS, ROWS\n"
+    text = "def start(profile):\n    return profile.ROWS, getattr(profile, 'PERIOD_MS')\n"
+    assert shrink({"pack.base": base, "pack.child": child, "main": text})["pack.child"] == child
+
+
 def test_a_constant_that_a_file_outside_uses_stays():
     lender = "OFF = 4\nON = 5\n"
     short = shrink({"pack.lender": lender}, ["from pack.lender import OFF\n"])

@@ -153,7 +153,11 @@ class _Module:
                     edits.append((statement, "pass"))
         ours = {name.split(".")[0] for name in modules}
         for statement in {node: None for node, _ in self._imports}:
-            kept = [alias for alias in statement.names if (alias.asname or alias.name) in read]
+            kept = [
+                alias
+                for alias in statement.names
+                if _local(alias) in read | asked or not self._lends(statement, alias, modules)
+            ]
             if (statement.module or "").split(".")[0] in ours and len(kept) < len(statement.names):
                 shorter = ast.ImportFrom(statement.module, kept, statement.level)
                 edits.append((statement, ast.unparse(shorter) if kept else "pass"))
@@ -217,6 +221,15 @@ class _Module:
             found = modules.get(f"{package}.{module}")
             return None if found is None else found.constants.get(node.attr)
         return None
+
+    def _lends(
+        self, statement: ast.ImportFrom, alias: ast.alias, modules: dict[str, "_Module"]
+    ) -> bool:
+        """Whether an import is of a constant, or of a module that lends constants: nobody else
+        may look for the name here."""
+        lender = modules.get(statement.module or "")
+        whole = modules.get(f"{statement.module}.{alias.name}")
+        return bool((whole and whole.constants) or (lender and alias.name in lender.constants))
 
     def _lender(self, local: str) -> tuple[str, str]:
         """Where a name comes from, if it is imported and never means anything else."""
