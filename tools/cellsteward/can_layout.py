@@ -184,7 +184,7 @@ def _signals(module: ModuleType, identifier: int) -> Iterable[Signal]:
     yield from (told[place] for place in sorted(told))
 
 
-def _field(first, kind, point, multiply, divide, _needs, otherwise, add=0):
+def _field(first, kind, point: str, multiply, divide, _needs, otherwise, add=0) -> Signal:
     point = _SAME_AS.get(point, point)
     unit = _POINT_UNITS.get(point.partition(":")[0], "-")
     name = point.lstrip("@").replace(":", "_")
