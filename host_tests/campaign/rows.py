@@ -194,7 +194,8 @@ ROWS = (
         recovers_s=HOLD_S + PROGRAM_S, hold_s=40, place=LATE, from_start=True,
     ),
     Row(  # asked for at programming only, so it shows when something else restarts the chip
-        "afe_wrong_device", also=("afe_wrong_device",), recovers_s=HOLD_S + PROGRAM_S,
+        "afe_wrong_device", also=("afe_wrong_device", "self_test_failed"), ends=PERSON,
+        recovers_s=HOLD_S + PROGRAM_S,
         from_start=True,
     ),
     Row("afe_protections_off"),
@@ -246,10 +247,12 @@ ROWS = (
     Row("weak_cell", also=(*_CELL_TRIPS, "cell_imbalance"), hold_s=8),
     # Switches that can not open: nothing shows while nothing asks them to.
     Row("charge_gate_welded", also=("gates_off_current",), ends=PERSON, packs=WITH_FETS),
-    Row(  # with a short circuit behind it, nothing but a fuse would end that
+    # With a short circuit behind it, nothing but a fuse would end that. A chip that restarts
+    # meanwhile is at its factory settings, and sees one in 20 A (10 mV at 500 uohm).
+    Row(
         "discharge_gate_welded", also=("gates_off_current",),
         with_others=(
-            "cell_undervoltage", "pack_undervoltage", "overcurrent_discharge",
+            "short_circuit", "cell_undervoltage", "pack_undervoltage", "overcurrent_discharge",
             "fast_overcurrent_discharge",
         ),
         ends=PERSON, recovers_s=40, packs=WITH_FETS,
