@@ -16,7 +16,8 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types bench times campaign fuzz soak mutation docs docs-picture flash \
+.PHONY: help run test lint types bench times campaign fuzz soak mutation limits-month docs \
+	docs-picture flash \
 	clean distclean
 .DELETE_ON_ERROR:
 
@@ -65,8 +66,12 @@ soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (AR
 mutation: $(STAMPS)/mutation ## Change the code a little, thousands of times: tests must notice (an hour)
 	$(BIN)/python -m host_tests.mutation $(ARGS)
 
+limits-month: $(STAMPS)/test ## A month of an inverter that obeys limits, all chemistries (10 min)
+	PYTHONPATH=firmware/lib:tools $(BIN)/python -m host_tests.bms.limits_month $(ARGS)
+
 docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
-	@for tables in commissioning_docs console_docs dbc links_docs modbus_docs parameter_docs point_docs times_docs; do \
+	@for tables in commissioning_docs console_docs dbc limit_docs links_docs modbus_docs \
+	    parameter_docs point_docs times_docs; do \
 	    $(BIN)/python -m cellsteward.$$tables || exit 1; \
 	done
 

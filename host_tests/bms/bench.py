@@ -105,6 +105,12 @@ class Bench:
         self.battery.slow_step(elapsed_ms)
         self.battery.step(0)
 
+    def limits_risen(self):
+        """Turns of the slow path, without a step between them, until no limit rises any more."""
+        for _ in range(120):
+            self.slow()
+        return self
+
     def ask(self, request):
         """Post a request; the next step carries it out."""
         assert self.battery.requests.post(request)

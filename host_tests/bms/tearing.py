@@ -9,9 +9,11 @@ must find torn values. Prints OK.
 """
 
 import sys
+from array import array
 
 from bms import sample
 from bms.access import Access
+from bms.limit_curves import SIGNALS
 from bms.table import INVALID
 from host_tests.bms.bench import Bench
 from inverter import pylontech
@@ -97,7 +99,7 @@ class Estimator:
     made, and looks at what it was given."""
 
     def __init__(self):
-        self.soc_bp = self.remaining_mah = self.full_mah = 0
+        self.soc_bp = self.remaining_mah = self.full_mah = self.full_age_s = 0
 
     def update(self, elapsed_ms, net_mah, current_ma, cell_min_mv, cell_max_mv):
         agree([current_ma // 100, (cell_min_mv - 3200) // 5, (cell_max_mv - 3200) // 5])
@@ -122,10 +124,26 @@ class Limits:
 
     def __init__(self):
         self.charge_current_ma = self.discharge_current_ma = 0
+        self.charge_reason = self.discharge_reason = self.drop_mv = 0
+        self.signals = array("i", [INVALID] * len(SIGNALS))
 
-    def update(self, cell_min_mv, cell_max_mv, temperature_min_dc, temperature_max_dc, limited):
-        cells = [(cell_min_mv - 3200) // 5, (cell_max_mv - 3200) // 5]
-        agree(cells + [temperature_min_dc - 100, temperature_max_dc - 100])
+    def forget(self):
+        pass
+
+    def withdraw(self, direction):
+        pass
+
+    def update(self, elapsed_ms, limited, charge_allowed, discharge_allowed):
+        at = {name: self.signals[place] for place, name in enumerate(SIGNALS)}
+        agree(
+            [
+                (at["cell_min_mv"] - 3200) // 5,
+                (at["cell_max_mv"] - 3200) // 5,
+                at["temperature_min_dc"] - 100,
+                at["temperature_max_dc"] - 100,
+                at["current_ma"] // 100,
+            ]
+        )
 
 
 def slow_path(pack):

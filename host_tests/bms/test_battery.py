@@ -83,13 +83,16 @@ def test_limits_are_0_until_the_slow_path_saw_a_measurement():
     assert bench.point("discharge_current_limit_ma") == 0
     bench.slow()
     bench.step()
+    assert bench.point("charge_current_limit_ma") == 834  # a sixtieth of 50 A
+    assert bench.point("discharge_current_limit_ma") == 1667
+    bench.limits_risen()
     assert bench.point("charge_current_limit_ma") == 50000
     assert bench.point("discharge_current_limit_ma") == 100000
 
 
 @pytest.mark.parametrize("trouble", ["lost", "reprogrammed"])
 def test_limits_of_old_measurements_are_not_offered_again(trouble):
-    bench = Bench().start()
+    bench = Bench().start().limits_risen()
     assert bench.point("charge_current_limit_ma") == 50000
     if trouble == "lost":
         bench.chip.code = sample.BUS_ERROR
@@ -100,7 +103,7 @@ def test_limits_of_old_measurements_are_not_offered_again(trouble):
         bench.step()
     bench.run_until(lambda: bench.chip.gates() == GATES_BOTH, 10000)
     assert bench.point("charge_current_limit_ma") == 0
-    bench.slow()
+    bench.limits_risen()
     assert bench.point("charge_current_limit_ma") == 50000
 
 

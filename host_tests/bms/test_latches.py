@@ -155,7 +155,7 @@ def test_a_condition_of_others_is_a_fault_as_long_as_it_stands(name):
 
 @pytest.mark.parametrize("name", ["event_log_failed", "inverter_lost"])
 def test_a_log_or_a_link_that_fails_blocks_nothing(name):
-    bench = Bench().start()
+    bench = Bench().start().limits_risen()
     bench.battery.condition(name, True)
     bench.run(1000)
     assert bench.faults() == {name}

@@ -96,7 +96,7 @@ def test_ranges_fit_their_types_and_stay_small_integers_on_the_boards():
 
 def test_units_are_in_the_names():
     for name, row in TABLE.items():
-        match = re.search(r"_(mv|ma|mah|ms|us|s|dc)$", name)
+        match = re.search(r"(?<!mv)_(mv|ma|mah|ms|us|s|dc)$", name)
         if match:
             unit = {"mv": "mV", "ma": "mA", "mah": "mAh", "dc": "0.1C"}.get(match[1], match[1])
             assert row[2] == unit, name

@@ -7,13 +7,21 @@ from cellsteward import (
     commissioning_docs,
     console_docs,
     generated_docs,
+    limit_docs,
     links_docs,
     parameter_docs,
     point_docs,
 )
 from storage.configuration import Configuration
 
-GENERATORS = (commissioning_docs, console_docs, links_docs, parameter_docs, point_docs)
+GENERATORS = (
+    commissioning_docs,
+    console_docs,
+    limit_docs,
+    links_docs,
+    parameter_docs,
+    point_docs,
+)
 
 
 @pytest.mark.parametrize("generator", GENERATORS, ids=lambda generator: generator.PAGE.name)

@@ -13,6 +13,7 @@ POSITIVE, NEGATIVE, PRECHARGE = 1, 2, 4  # bits of the contact trace (boards/sim
 CONTACTORS = {"power_path": 2, "contactor_poles": 1, "contactor_aux": 1}
 PATH_ON, PATH_OPENING, PATH_BUS_ABOVE = 1, 4, 8  # docs/points.md
 CVL_MV = 16 * 3500  # series_cells times the default of charge_cell_mv for LiFePO4
+LEAST_CVL_MV = 16 * 3300  # a resting pack: no lower for any cell's sake
 UNLOCK = "unlock %d\r" % SETTINGS["access_code"]
 _NAMES = Faults().names
 _CAUSES = ("fault", "afe_trip", "request")
@@ -24,7 +25,8 @@ def run(path, duration_s, *, settings=None, orders=(), **options):
     story = run_board(
         path,
         duration_s=duration_s,
-        settings={**SETTINGS, **(settings or {})},
+        # Stories are short: limits rise as fast as they can be told to.
+        settings={**SETTINGS, "limit_rise_s": 5, **(settings or {})},
         orders=orders,
         **options,
     )
@@ -51,7 +53,7 @@ def check_promises(story):
         if points["path_state"] == PATH_BUS_ABOVE:  # then the charger has to come down first
             comes_down_s = status["t_s"] + 3
         if status["t_s"] > comes_down_s:
-            assert points["charge_voltage_limit_mv"] == CVL_MV, status
+            assert LEAST_CVL_MV <= points["charge_voltage_limit_mv"] <= CVL_MV, status
 
 
 def events(story):

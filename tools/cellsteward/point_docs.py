@@ -6,6 +6,7 @@ Usage: python -m cellsteward.point_docs [--check]
 import sys
 
 from bms.fault_rows import ROWS as FAULT_ROWS
+from bms.limit_curves import PHASES, REASONS
 from bms.point_rows import ROWS as POINT_ROWS
 from bms.points import PATH_STATES, SELF_TESTS, STATES
 from bms.table import rows
@@ -53,6 +54,29 @@ _CHECK_SENTENCES = (
     "The chip's clock and the processor's run apart",
     "The flash can not be read",
 )
+_PHASE_SENTENCES = (
+    "Charge up to `charge_cell_mv` per cell",
+    "A cell looks full: the same voltage, until the current is small and the cells are together",
+    "Full: `float_cell_mv` per cell, until charge is missing",
+)
+_REASON_SENTENCES = (
+    "There is no trustworthy measurement: nothing is offered",
+    "A fault, a person or the power path forbids the direction",
+    "The curves allow more; the limit is on its way up",
+    "The setting, or what stays below the over-current warning",
+    "After a deep discharge or while commissioning, only a limited current",
+    "The weakest cell would reach its warning within 10 s",
+    "The weakest cell would reach its limit within 60 s",
+    "The cells' own heat would bring them to their limit",
+    "The highest or lowest cell is beyond its limit",
+    "The mean of the cells is beyond the limit",
+    "The cells are apart",
+    "The cells are warm, or will be soon",
+    "The cells are cold, or will be soon",
+    "The switches are warm",
+    "The measuring chip is warm",
+    "Nearly full or nearly empty",
+)
 
 
 def generate() -> str:
@@ -61,6 +85,8 @@ def generate() -> str:
     parts = {"points": _points(), "states": _states(), "faults": _faults()}
     parts["paths"] = _named("Value", PATH_STATES, _PATH_SENTENCES)
     parts["checks"] = _named("Bit", SELF_TESTS, _CHECK_SENTENCES)
+    parts["phases"] = _named("Value", PHASES, _PHASE_SENTENCES)
+    parts["reasons"] = _named("Value", REASONS, _REASON_SENTENCES)
     return with_parts(page, parts)
 
 

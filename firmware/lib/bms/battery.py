@@ -16,7 +16,7 @@ from bms.fault_register import WORDS, FaultRegister
 from bms.health import Health
 from bms.interlock import Interlock
 from bms.journal import Journal
-from bms.limits import Limits
+from bms.limits import CHARGE, DISCHARGE, Limits
 from bms.measurement import (
     AGE_MAX_MS,
     DAMAGED,
@@ -149,7 +149,7 @@ class Battery:
         self._publisher = Publisher(
             points, self._measurement, self._chip, self.rebounds, self.deep_discharge
         )
-        self._limits = Limits(parameters)
+        self._limits = Limits(parameters, model)
         self.health = None if model is None else Health(points, parameters, model, log)
         self._slow = SlowPath(points, parameters, self._limits, self._counter, posted, self.health)
         if configured:
@@ -439,11 +439,18 @@ class Battery:
         self._points.show_slow(measurement.valid)
         offered = 0 if self._path.holds_limits or self.trial.running() else allowed
         limits = self._limits
+        if measurement.valid:
+            if not offered & GATE_CHARGE:
+                limits.withdraw(CHARGE)
+            if not offered & GATE_DISCHARGE:
+                limits.withdraw(DISCHARGE)
         most_ma = self._values[self._limited_ma] if self._is_limited() else _NO_LIMIT_MA
         publisher.allowed(
             offered,
             min(limits.charge_current_ma, most_ma),
             min(limits.discharge_current_ma, most_ma),
+            limits.charge_reason,
+            limits.discharge_reason,
         )
         publisher.alarms(self._register.words, self._protection.warnings)
         outputs = 0 if self._outputs is None else self._outputs.on

@@ -1,70 +1,227 @@
-"""What the pack allows a charger and an inverter: the smallest of a few straight lines.
+"""What the pack allows a charger and an inverter: the smallest of a few readable curves.
 
-Each line falls from "all" at one threshold to "nothing" at another, so limits shrink before a
-protection has to act. Slow path; the fast path sets both current limits to 0 while a direction is
-blocked, and no limit here can allow what it forbids.
+Goals: limits shrink before a protection has to act, anticipate (bms.prediction, bms.thermal), and
+move without steps and swings (bms.ramp); each says what binds it. The curves and the words are
+rows in bms.limit_curves.
+Limits: the voltage prediction and the heat need a cell model; without one the curves are alone.
+Slow path; the fast path sets both current limits to 0 while a direction is blocked, and no limit
+here can allow what it forbids.
 """
 
-_PER_MILLE = 1000
+from array import array
 
-# signal, parameter where the limit begins to shrink, parameter where nothing is left
-_CELL_MIN, _CELL_MAX, _COLDEST, _WARMEST = range(4)
-_CHARGE_LINES = (
-    (_CELL_MAX, "charge_cell_mv", "cell_overvoltage_warn_mv"),
-    (_WARMEST, "overtemperature_charge_warn_dc", "overtemperature_charge_trip_dc"),
-    (_COLDEST, "undertemperature_charge_warn_dc", "undertemperature_charge_trip_dc"),
-)
-_DISCHARGE_LINES = (
-    (_CELL_MIN, "discharge_cell_mv", "cell_undervoltage_warn_mv"),
-    (_WARMEST, "overtemperature_discharge_warn_dc", "overtemperature_discharge_trip_dc"),
-    (_COLDEST, "undertemperature_discharge_warn_dc", "undertemperature_discharge_trip_dc"),
-)
+from bms.ramp import Ramp
+from bms.table import INVALID, give_back
+from bms.thermal import Thermal
+
+CHARGE = 0
+DISCHARGE = 1
+
+# What binds, beside the rows of curves; words in bms.limit_curves.REASONS
+NOT_MEASURED = 0
+BLOCKED = 1
+RISING = 2
+MAXIMUM = 3
+LIMITED = 4
+PEAK = 5
+SUSTAINED = 6
+HEAT = 7
+
+# Places in `signals`, as bms.limit_curves.SIGNALS orders them
+CELL_MIN = 0
+CELL_MAX = 1
+COLDEST = 3
+WARMEST = 4
+PACK = 7  # the mean cell's millivolts
+CURRENT = 8
+SOC = 9
+
+_PER_MILLE = 1000
+_GUARD = 16  # the share of a warning that a limit stays below it: meters of two makers differ
+_HEAT_GUARD_DC = 10  # and of a temperature's trip
+_LEAST_MA = 100  # what a charger or an inverter can not hold exactly is nothing
+
+# For each direction: the most, the over-current warning, temperature trip, and the cell voltages
+# for the horizons of bms.prediction: a peak may go to the warning, what lasts to the limit.
+_SETTINGS = (
+    ("charge_current_max_ma", "overcurrent_charge_warn_ma", "overtemperature_charge_trip_dc",
+     "cell_overvoltage_warn_mv", "charge_cell_mv"),
+    ("discharge_current_max_ma", "overcurrent_discharge_warn_ma",
+     "overtemperature_discharge_trip_dc", "cell_undervoltage_warn_mv", "discharge_cell_mv"),
+)  # fmt: skip
+_MOST, _WARNING, _TRIP, _EXTREME = range(4)
 
 
 class Limits:
-    """The latest charge and discharge limits; both 0 until `update` saw a good measurement."""
+    """charge_current_ma, discharge_current_ma: the latest limits, 0 until `update` saw a good
+    measurement. charge_reason, discharge_reason: what binds them.
+    model: of the cells (bms.cell_model); without one there are no predictions.
+    signals: the caller fills it before each `update`, in the order of bms.limit_curves.SIGNALS.
+    """
 
-    def __init__(self, parameters):
+    def __init__(self, parameters, model=None):
+        from bms import limit_curves
+
         index = parameters.index
         self._values = parameters.values
-        self._charge = [(line[0], index(line[1]), index(line[2])) for line in _CHARGE_LINES]
-        self._discharge = [(line[0], index(line[1]), index(line[2])) for line in _DISCHARGE_LINES]
-        self._charge_max = index("charge_current_max_ma")
-        self._discharge_max = index("discharge_current_max_ma")
+        self.signals = array("i", [INVALID] * len(limit_curves.SIGNALS))
+        self._curves = (
+            _compiled(index, limit_curves, limit_curves.CHARGE),
+            _compiled(index, limit_curves, limit_curves.DISCHARGE),
+        )
+        give_back("bms.limit_curves")
+        self._settings = [bytes([index(name) for name in names]) for names in _SETTINGS]
+        self._rise = index("limit_rise_s")
+        self._fall = index("limit_fall_s")
         self._limited = index("limited_current_warn_ma")
-        self.charge_current_ma = 0
-        self.discharge_current_ma = 0
+        self._ramps = (Ramp(), Ramp())
+        self._thermal = Thermal(parameters)
+        self._prediction = None
+        if model is not None:
+            from bms.prediction import Prediction
+
+            self._prediction = Prediction(model, parameters)
+        self._binding = 0
+        self.drop_mv = 0  # of the present lasting current over a cell's resistance
+        self.forget()
 
     def forget(self):
         """Nothing valid is measured: allow nothing until `update`. Allocates nothing."""
         self.charge_current_ma = 0
         self.discharge_current_ma = 0
+        self.charge_reason = NOT_MEASURED
+        self.discharge_reason = NOT_MEASURED
+        self._ramps[CHARGE].drop()
+        self._ramps[DISCHARGE].drop()
+        self._thermal.forget()
 
-    def update(
-        self, cell_min_mv, cell_max_mv, temperature_min_dc, temperature_max_dc, limited=False
-    ):
-        """Take one good measurement. `limited`: only a limited current is allowed now."""
-        signals = (cell_min_mv, cell_max_mv, temperature_min_dc, temperature_max_dc)
-        self.charge_current_ma = self._share(self._charge_max, self._charge, signals)
-        self.discharge_current_ma = self._share(self._discharge_max, self._discharge, signals)
-        if limited:
-            limit_ma = self._values[self._limited]
-            self.charge_current_ma = min(self.charge_current_ma, limit_ma)
-            self.discharge_current_ma = min(self.discharge_current_ma, limit_ma)
+    def withdraw(self, direction):
+        """The direction is blocked: what it is offered later begins at nothing. Fast path."""
+        self._ramps[direction].drop()
+        if direction == CHARGE:
+            self.charge_current_ma = 0
+            self.charge_reason = BLOCKED
+        else:
+            self.discharge_current_ma = 0
+            self.discharge_reason = BLOCKED
 
-    def _share(self, maximum, lines, signals):
+    def update(self, elapsed_ms, limited, charge_allowed, discharge_allowed):
+        """Take one good measurement. `limited`: only a limited current is allowed now; a
+        direction that is not allowed begins at nothing afterwards."""
+        self._foresee(elapsed_ms)
+        self.charge_current_ma, self.charge_reason = self._limit(
+            CHARGE, limited, charge_allowed, elapsed_ms
+        )
+        self.discharge_current_ma, self.discharge_reason = self._limit(
+            DISCHARGE, limited, discharge_allowed, elapsed_ms
+        )
+
+    def aim_ma(self, direction, limited):
+        """The least of all curves; `_binding` says which."""
         values = self._values
+        settings = self._settings[direction]
+        warning_ma = values[settings[_WARNING]]
+        most_ma = min(values[settings[_MOST]], warning_ma - warning_ma // _GUARD)
+        self._binding = MAXIMUM
+        aim_ma = self._along_curves(self._curves[direction], most_ma)
+        if limited and values[self._limited] < aim_ma:
+            aim_ma = values[self._limited]
+            self._binding = LIMITED
+        if self._prediction is not None:
+            aim_ma = self._foreseen(direction, settings, aim_ma)
+        return aim_ma if aim_ma >= _LEAST_MA else 0
+
+    def _limit(self, direction, limited, allowed, elapsed_ms):
+        """Limit and what binds it."""
+        ramp = self._ramps[direction]
+        if not allowed:
+            ramp.drop()
+            return 0, BLOCKED
+        aim_ma = self.aim_ma(direction, limited)
+        values = self._values
+        most_ma = values[self._settings[direction][_MOST]]
+        rising = ramp.step(aim_ma, most_ma, values[self._rise], values[self._fall], elapsed_ms)
+        return ramp.value, RISING if rising else self._binding
+
+    def _along_curves(self, curves, most_ma):
+        values = self._values
+        signals = self.signals
         left = _PER_MILLE
-        for signal, all_at, nothing_at in lines:
-            left = min(left, _fall(signals[signal], values[all_at], values[nothing_at]))
-        maximum_ma = values[maximum]
+        for at in range(0, len(curves), _COLUMNS):
+            value = signals[curves[at]]
+            if value == INVALID:
+                continue
+            share = _along(
+                value,
+                values[curves[at + 1]],
+                values[curves[at + 2]],
+                curves[at + 3],
+                curves[at + 4],
+            )
+            if share < left:
+                left = share
+                self._binding = curves[at + 5]
         # Split before multiplying: 600 A times 1000 is no small integer on the boards.
-        return maximum_ma // _PER_MILLE * left + maximum_ma % _PER_MILLE * left // _PER_MILLE
+        return most_ma // _PER_MILLE * left + most_ma % _PER_MILLE * left // _PER_MILLE
+
+    def _foresee(self, elapsed_ms):
+        """Forecast the temperatures that the curves look at."""
+        signals = self.signals
+        current_ma = signals[CURRENT]
+        cold_dc = signals[COLDEST]
+        warm_dc = signals[WARMEST]
+        prediction = self._prediction
+        resistance_uohm = 0
+        if prediction is not None:
+            prediction.step(elapsed_ms, current_ma, cold_dc)
+            resistance_uohm = prediction.resistance_uohm
+            self.drop_mv = current_ma // 10 * (resistance_uohm // 10) // 10000
+        thermal = self._thermal
+        thermal.step(elapsed_ms, current_ma, resistance_uohm, cold_dc, warm_dc)
+        signals[COLDEST] = cold_dc + thermal.colder_dc
+        signals[WARMEST] = warm_dc + thermal.warmer_dc
+
+    def _foreseen(self, direction, settings, aim_ma):
+        """The limit that the predictions leave of `aim_ma`."""
+        values = self._values
+        prediction = self._prediction
+        cell_mv = self.signals[CELL_MAX if direction == CHARGE else CELL_MIN]
+        for horizon in range(2):
+            room_mv = values[settings[_EXTREME + horizon]] - cell_mv
+            limit_ma = prediction.current_ma(horizon, room_mv)
+            if direction == DISCHARGE:
+                limit_ma = -limit_ma
+            if limit_ma < aim_ma:
+                aim_ma = max(0, limit_ma)
+                self._binding = PEAK + horizon
+        room_dc = values[settings[_TRIP]] - _HEAT_GUARD_DC - self.signals[WARMEST]
+        limit_ma = self._thermal.limit_ma(room_dc, prediction.resistance_uohm)
+        if limit_ma < aim_ma:
+            aim_ma = limit_ma
+            self._binding = HEAT
+        return aim_ma
 
 
-def _fall(value, all_at, nothing_at):
-    """Per mille of a limit that `value` leaves between two thresholds, either way round."""
-    if all_at == nothing_at:
-        return _PER_MILLE
-    left = (nothing_at - value) * _PER_MILLE // (nothing_at - all_at)
-    return max(0, min(_PER_MILLE, left))
+_COLUMNS = 6
+
+
+def _compiled(index, limit_curves, rows):
+    """Rows as numbers: place of the signal, the two settings, span, least share, reason."""
+    compiled = array("h")
+    for signal, all_at, least_at, span, least, reason in rows:
+        compiled.append(limit_curves.SIGNALS.index(signal))
+        compiled.append(index(all_at))
+        compiled.append(index(least_at))
+        compiled.append(span)
+        compiled.append(least)
+        compiled.append(limit_curves.REASONS.index(reason))
+    return compiled
+
+
+def _along(value, all_at, least_at, span, least):
+    """Per mille that `value` leaves; `span` is the least width, below 0 if low values bind."""
+    if span > 0:
+        left = (least_at - value) * _PER_MILLE // max(span, least_at - all_at)
+    else:
+        left = (value - least_at) * _PER_MILLE // max(-span, all_at - least_at)
+    return max(least, min(_PER_MILLE, left))

@@ -196,6 +196,26 @@ ROWS = b"""
 # Health
 1180|counter_offset_bp|0.01%|u16|1|100|10|now|The charge counter may be wrong by this much of the design capacity in an hour
 
+# Charge phases, and how fast limits move
+11a0|float_cell_mv|mV|u16|1500|4500|3375/4100/2600/3950|now|Charge voltage limit per cell once the pack is full
+11a1|rebulk_cell_mv|mV|u16|1000|4500|3300/3950/2350/3600|now|Full no longer: the mean cell is at or below this for five minutes
+11a2|rebulk_depth_bp|0.01%|u16|100|9000|1000|now|or more than this of the charge has gone
+11a3|absorption_max_min|min|u16|1|1440|120|now|Longest time at the top, whatever the current does
+11a4|full_charge_days|-|u16|0|365|14/0/14/0|now|A full charge is asked for after so many days without one; 0: never
+11a5|force_charge_on_soc_bp|0.01%|u16|0|9000|500|now|Charging is asked for, from the grid if need be, below this state of charge
+11a6|force_charge_off_soc_bp|0.01%|u16|0|9900|1000|now|until it is at least this
+11a7|charge_taper_soc_bp|0.01%|u16|0|10000|9800|now|The charge current limit falls to a quarter from this state of charge
+11a8|charge_taper_end_soc_bp|0.01%|u16|100|20000|10000|now|to this one
+11a9|discharge_taper_soc_bp|0.01%|u16|0|10000|500|now|The discharge current limit falls to a quarter from this state of charge
+11aa|discharge_taper_end_soc_bp|0.01%|u16|0|9900|0|now|to this one
+11ab|limit_rise_s|s|u16|5|3600|60|now|Time in which a current limit rises from 0 to its most
+11ac|limit_fall_s|s|u16|1|60|2|now|and in which it falls; a fault needs no time
+11ad|charge_voltage_rise_mv_min|mV/min|u16|1|1000|60|now|The charge voltage limit per cell rises so fast
+11ae|charge_voltage_fall_mv_min|mV/min|u16|1|1000|6|now|and falls so fast, from absorption to float
+11af|charge_voltage_retreat_mv_s|mV/s|u16|1|100|5|now|but so fast at most when a cell runs ahead
+11b0|sensor_delay_s|s|u16|30|1800|300|now|Time in which a temperature sensor follows its cells
+11b1|heat_capacity_j_k_ah|J/K/Ah|u16|5|200|19/15/45/25|now|Heat that warms a cell by 1 K, for each Ah of its capacity
+
 # Links
 10a0|modbus_address|-|u16|1|247|1|restart|Modbus address on RS485
 10a1|modbus_baud|9600 19200 38400 57600 115200|u16|0|4|0|restart|Speed on RS485, whatever the language, 8 data bits, no parity, 1 stop bit
@@ -275,6 +295,12 @@ charge_cell_mv < cell_overvoltage_warn_mv
 cell_undervoltage_warn_mv < discharge_cell_mv
 discharge_cell_mv < charge_cell_mv
 full_cell_mv <= charge_cell_mv
+float_cell_mv <= charge_cell_mv
+rebulk_cell_mv < float_cell_mv
+discharge_cell_mv < rebulk_cell_mv
+force_charge_on_soc_bp < force_charge_off_soc_bp
+charge_taper_soc_bp < charge_taper_end_soc_bp
+discharge_taper_end_soc_bp < discharge_taper_soc_bp
 empty_cell_mv < full_cell_mv
 charge_current_max_ma <= overcurrent_charge_trip_ma
 discharge_current_max_ma <= overcurrent_discharge_trip_ma

@@ -7,6 +7,7 @@ and published whole, once a step.
 from array import array
 
 from bms import protection
+from bms.limits import NOT_MEASURED
 from bms.points import PATH_OFF, STATE_FAILED
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE
 from bms.table import INVALID
@@ -41,6 +42,8 @@ class Publisher:
         self._temperatures = offset("temperature_dc")
         self._charge_limit = offset("charge_current_limit_ma")
         self._discharge_limit = offset("discharge_current_limit_ma")
+        self._charge_reason = offset("charge_limit_reason")
+        self._discharge_reason = offset("discharge_limit_reason")
         self._charge_allowed = offset("charge_allowed")
         self._discharge_allowed = offset("discharge_allowed")
         self._gates = offset("gates")
@@ -98,8 +101,11 @@ class Publisher:
         """There is no valid measurement: nothing old may look live (law 3)."""
         self._measured[0:] = self._blank
 
-    def allowed(self, allowed, charge_limit_ma, discharge_limit_ma):
-        """Publish which directions are allowed (GATE_* bits); a blocked one has no limit left."""
+    def allowed(
+        self, allowed, charge_limit_ma, discharge_limit_ma, charge_reason, discharge_reason
+    ):
+        """Publish which directions are allowed (GATE_* bits) and what limits them (bms.limits);
+        a blocked one has no limit left."""
         values = self._values
         charge = 1 if allowed & GATE_CHARGE else 0
         discharge = 1 if allowed & GATE_DISCHARGE else 0
@@ -107,6 +113,8 @@ class Publisher:
         values[self._discharge_allowed] = discharge
         values[self._charge_limit] = charge_limit_ma if charge else 0
         values[self._discharge_limit] = discharge_limit_ma if discharge else 0
+        values[self._charge_reason] = charge_reason
+        values[self._discharge_reason] = discharge_reason
 
     def alarms(self, fault_words, warning_words):
         """Publish faults and warnings, 16 bits to a word."""
@@ -140,7 +148,7 @@ class Publisher:
         """The fast path stopped: publish that nothing is measured and nothing is allowed."""
         self.blank()
         self._points.show_slow(False)
-        self.allowed(0, 0, 0)
+        self.allowed(0, 0, 0, NOT_MEASURED, NOT_MEASURED)
         for word in range(len(fault_words)):
             self._values[self._faults + word] = fault_words[word]
             self._values[self._warnings + word] = 0

@@ -6,16 +6,18 @@ them whole; nothing it says can close a gate.
 
 from array import array
 
+from bms.charge_control import ChargeControl
 from bms.energy import POINTS as ENERGY_POINTS
 from bms.energy import Energy
 from bms.health import POINTS as HEALTH_POINTS
+from bms.limits import PACK, SOC
 from bms.points import PATH_BUS_ABOVE
 from bms.soc import SocEstimator
-from bms.table import INVALID
+from bms.table import INVALID, give_back
 
 _READ = (
-    "current_ma", "cell_min_mv", "cell_max_mv", "temperature_min_dc", "temperature_max_dc",
-    "limited", "pack_voltage_mv", "path_state", "power_w",
+    "current_ma", "cell_min_mv", "cell_max_mv", "limited", "charge_allowed", "discharge_allowed",
+    "pack_voltage_mv", "path_state", "power_w",
 )  # fmt: skip
 _WRITTEN = (
     "soc_bp",
@@ -27,8 +29,11 @@ _WRITTEN = (
     "series_cells",
     "charge_voltage_limit_mv",
     "discharge_voltage_limit_mv",
+    "charge_phase",
+    "full_charge_requested",
+    "force_charge_requested",
 )
-_SETTINGS = ("charge_cell_mv", "discharge_cell_mv", "design_capacity_mah")
+_SETTINGS = ("discharge_cell_mv", "design_capacity_mah")
 
 
 class SlowPath:
@@ -47,6 +52,11 @@ class SlowPath:
         self._settings = parameters.values
         self._series_cells = parameters.value("series_cells")  # a change waits for a restart
         self._setting_at = {name: parameters.index(name) for name in _SETTINGS}
+        self._charging = ChargeControl(parameters, self._series_cells)
+        from bms.limit_curves import SIGNALS
+
+        give_back("bms.limit_curves")
+        self._signals_at = array("H", [points.offset(name) for name in SIGNALS])
         self._read_at = {name: points.offset(name) for name in _READ}
         self._write_at = {name: points.offset(name) - points.fast_size for name in _WRITTEN}
         self._energy = Energy()
@@ -78,21 +88,22 @@ class SlowPath:
                 self._read("cell_min_mv"),
                 self._read("cell_max_mv"),
             )
-            self._limits.update(
-                self._read("cell_min_mv"),
-                self._read("cell_max_mv"),
-                self._read("temperature_min_dc"),
-                self._read("temperature_max_dc"),
-                self._read("limited") == 1,
-            )
         if health is not None:  # also without a measurement: time passes
             health.step(elapsed_ms, self._snapshot, estimator, self._counter)
             self._write("soh_bp", health.soh_bp)
             self._write("cycles", health.cycles)
             self._health_view[0:] = self._health_shown
+        if valid:
+            self._update_limits(elapsed_ms)
+        else:
+            self._limits.forget()
         cells = self._series_cells
         self._write("series_cells", cells)
-        self._write("charge_voltage_limit_mv", cells * self._setting("charge_cell_mv"))
+        charging = self._charging
+        self._write("charge_voltage_limit_mv", charging.voltage_mv)
+        self._write("charge_phase", charging.phase)
+        self._write("full_charge_requested", charging.full_charge_requested)
+        self._write("force_charge_requested", charging.force_charge_requested)
         self._write("discharge_voltage_limit_mv", cells * self._setting("discharge_cell_mv"))
         self._write("soc_bp", estimator.soc_bp if valid else INVALID)
         self._write("remaining_mah", estimator.remaining_mah if valid else INVALID)
@@ -111,6 +122,21 @@ class SlowPath:
         if self._read("path_state") == PATH_BUS_ABOVE and pack_mv != INVALID:
             place = self._write_at["charge_voltage_limit_mv"]
             self._values[place] = min(self._values[place], pack_mv)
+
+    def _update_limits(self, elapsed_ms):
+        limits = self._limits
+        signals = limits.signals
+        for place in range(len(signals)):
+            signals[place] = self._snapshot[self._signals_at[place]]
+        signals[SOC] = self._estimator.soc_bp
+        signals[PACK] //= self._series_cells
+        self._charging.step(elapsed_ms, signals, limits.drop_mv, self._estimator.full_age_s)
+        limits.update(
+            elapsed_ms,
+            self._read("limited") == 1,
+            self._read("charge_allowed") == 1,
+            self._read("discharge_allowed") == 1,
+        )
 
     def _setting(self, name):
         return self._settings[self._setting_at[name]]

@@ -67,6 +67,8 @@ class SocEstimator:
         self.full_mah = self._values[self._design]  # anybody may change it
         self._scaled_mah = self.full_mah  # to which remaining_mah belongs
         self.remaining_mah = self.full_mah * _START_BP // _FULL_BP
+        self.full_age_s = -1  # since the pack was full; -1: not since the start
+        self._age_ms = 0
 
     @property
     def soc_bp(self):
@@ -89,7 +91,12 @@ class SocEstimator:
         empty_before = self._is_empty()
         self._full_ms = self._full_ms + elapsed_ms if looks_full else 0
         self._empty_ms = self._empty_ms + elapsed_ms if looks_empty else 0
+        if self.full_age_s >= 0:
+            self._age_ms += elapsed_ms
+            self.full_age_s += self._age_ms // 1000
+            self._age_ms %= 1000
         if self._is_full():
+            self.full_age_s = 0
             self.remaining_mah = self.full_mah
             self._note(FULL, full_before)
         if self._is_empty():

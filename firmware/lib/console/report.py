@@ -21,7 +21,7 @@ from bms.points import (
     STATES,
 )
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, MAX_THERMISTORS
-from bms.table import INVALID
+from bms.table import INVALID, give_back
 from console.text import MISSING, amount, bar, counted, duration, ordinal
 
 STATE_SENTENCES = {
@@ -170,17 +170,41 @@ def _path(console):
 
 
 def _charge_limits(console):
-    return "%s up to %s" % (
+    return "%s up to %s; %s: %s" % (
         _text(console, "charge_current_limit_ma"),
         _text(console, "charge_voltage_limit_mv"),
+        _word(console, "charge_phase"),
+        _word(console, "charge_limit_reason"),
     )
 
 
 def _discharge_limits(console):
-    return "%s down to %s" % (
+    return "%s down to %s: %s" % (
         _text(console, "discharge_current_limit_ma"),
         _text(console, "discharge_voltage_limit_mv"),
+        _word(console, "discharge_limit_reason"),
     )
+
+
+def _word(console, name):
+    from bms import limit_curves
+
+    give_back("bms.limit_curves")
+    words = limit_curves.PHASES if name == "charge_phase" else limit_curves.REASONS
+    value = console.point(name)
+    return MISSING if value == INVALID else words[value].replace("_", " ")
+
+
+def _requests(console):
+    asked = [
+        text
+        for name, text in (
+            ("full_charge_requested", "a full charge is due"),
+            ("force_charge_requested", "charge it soon, from the grid if need be"),
+        )
+        if console.point(name) == 1
+    ]
+    return ", ".join(asked) or "none"
 
 
 def _state(console):
@@ -210,6 +234,7 @@ _FIGURES = (
     ("Power path", _path),
     ("May charge", _charge_limits),
     ("May discharge", _discharge_limits),
+    ("Asks for", _requests),
     ("State", _state),
     ("Started", _starts),
 )

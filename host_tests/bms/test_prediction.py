@@ -1,0 +1,89 @@
+"""Voltage some seconds ahead, against the differential equations solved in small steps."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bms.cell_model import CellModel
+from bms.prediction import HORIZONS_S, Prediction
+from host_tests.bms.bench import parameters_with
+from host_tests.bms.cells import ramp_cell
+
+
+def prediction(capacity_mah=280000, **cell):
+    return Prediction(
+        CellModel(ramp_cell(**cell)), parameters_with({"design_capacity_mah": capacity_mah})
+    )
+
+
+class Cell:
+    """A cell with the model's resistances, a quarter more: what the prediction means to see."""
+
+    def __init__(self, capacity_mah=280000):
+        self.r0 = 1.25 * 10e-3 * 2000 / capacity_mah
+        self.branches = [(30, 0.5 * self.r0, 0.0), (900, 0.8 * self.r0, 0.0)]
+        self.current_a = 0.0
+
+    def let(self, seconds, current_a, steps=20):
+        self.current_a = current_a
+        for _ in range(seconds * steps):
+            self.branches = [
+                (tau, r, v + (current_a * r - v) / tau / steps) for tau, r, v in self.branches
+            ]
+
+    @property
+    def drop_v(self):
+        return self.current_a * self.r0 + sum(v for _, _, v in self.branches)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(-150, 150),
+    st.sampled_from([0, 20, 300]),
+    st.integers(20, 400),
+    st.sampled_from([0, 1]),
+    st.sampled_from([1, -1]),
+)
+def test_the_predicted_current_moves_the_cell_by_just_that_much(
+    before_a, seconds, room_mv, horizon, side
+):
+    found = prediction()
+    cell = Cell()
+    for _ in range(seconds):
+        found.step(1000, 1000 * before_a, 250)
+        cell.let(1, before_a, 5)
+    if not seconds:
+        found.step(0, 0, 250)
+    start_v = cell.drop_v
+    current_ma = found.current_ma(horizon, side * room_mv)
+    cell.let(HORIZONS_S[horizon], current_ma / 1000)
+    assert cell.drop_v - start_v == pytest.approx(side * room_mv / 1000, rel=0.03, abs=0.0012)
+
+
+def test_cells_of_any_size_and_temperature():
+    for capacity_mah in (2000, 20000, 1000000):
+        found = prediction(capacity_mah)
+        for temperature_dc, mohm in ((-100, 30), (0, 30), (250, 10), (450, 8), (600, 8)):
+            found.step(1000, 0, temperature_dc)
+            lasting_uohm = 1.25 * 1000 * mohm * 2000 / capacity_mah * 2.3
+            assert found.resistance_uohm == pytest.approx(lasting_uohm, rel=0.02, abs=4)
+
+
+def test_no_room_at_rest_is_no_current_and_less_than_none_the_other_way():
+    found = prediction()
+    found.step(1000, 0, 250)
+    for horizon in (0, 1):
+        assert found.current_ma(horizon, 0) == 0
+        assert found.current_ma(horizon, -1) < 0 < found.current_ma(horizon, 1)
+
+
+def test_a_model_without_polarization_will_do():
+    found = prediction(rc_tau_s=[], rc_permille=[])
+    found.step(1000, 0, 250)
+    assert found.current_ma(0, 10) == found.current_ma(1, 10) == pytest.approx(112000, rel=0.02)
+
+
+def test_a_resistance_of_nearly_nothing_still_divides():
+    found = prediction(1000000, r0_uohm=[1, 1, 1], rc_tau_s=[], rc_permille=[])
+    found.step(1000, 1000, 250)
+    assert found.current_ma(0, 1) > 0
