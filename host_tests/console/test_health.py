@@ -77,7 +77,7 @@ def test_a_measurement_is_led_from_one_end_to_the_other(board, health):
     )
     assert lines[4] == "  With the present 12.5 A about 1 h 30 min are left."
     health.open_anchor(FULL, 10_000, 70, 0)
-    health.minutes = 80
+    health.anchor_minute = -80
     board.publish(soc_bp=6_000, current_ma=-20_000)
     lines = board.ask("measure capacity")
     assert lines[0] == (
@@ -181,3 +181,12 @@ def test_the_log_names_the_cells(board):
     lines = board.ask("log")
     assert lines[0].endswith(": weak cells: 1, 4")
     assert lines[1].endswith(": leaking cells: none")
+
+
+def test_the_status_names_the_cells(board):
+    board.publish(weak_cells=0b1001, leaky_cells=0b0010)
+    lines = board.ask("status")
+    assert "  Cells that are weak: 1, 4; `health` says more." in lines
+    assert "  Cells that are leaking: 2; `health` says more." in lines
+    board.publish(weak_cells=0, leaky_cells=-(1 << 30))
+    assert not [line for line in board.ask("status") if "Cells that are" in line]

@@ -9,6 +9,7 @@ from array import array
 
 from bms import capacity, cell_drift
 from bms.health import DEVIATION, LEAK_COUNT, LEAKY, PAIRS, REST, WEAK, root
+from bms.resistance import REFERENCE_DC
 from bms.soc import EMPTY, FULL
 
 _SIGMA_BP = 70  # of a full or an empty cell: a pair of them is good to 1 %
@@ -37,7 +38,7 @@ class Anchoring:
             self._rest()
             return True
         health = self._health
-        fast_ma, slow_ma, temperature_dc, _ = self._moment
+        temperature_dc = self._moment[2]
         full = self._kind == FULL
         places = health.tops if full else health.bottoms
         cell = self._cell
@@ -45,9 +46,12 @@ class Anchoring:
         if cell < 0:
             places[-1] = cell_drift.edge_bp(health.model, full, temperature_dc)
         elif cell < health.cells:
-            drop_dmv = health.resistance.drop_dmv(cell, fast_ma, slow_ma, temperature_dc)
             places[cell] = cell_drift.place(
-                health.model, full, self._scan[cell] * 10 - drop_dmv, temperature_dc, places[-1]
+                health.model,
+                full,
+                self._scan[cell] * 10 - self._drop_dmv(cell),
+                temperature_dc,
+                places[-1],
             )
         elif cell == health.cells:
             # The first cell at the end is what ends the charge or the discharge of the pack.
@@ -63,6 +67,17 @@ class Anchoring:
                 self._track()
             return True
         return False
+
+    def _drop_dmv(self, cell):
+        """By its own resistance, and by the polarization that the cell model has."""
+        health = self._health
+        model = health.model
+        fast_ma, slow_ma, temperature_dc, _ = self._moment
+        hot_uohm = model.r0_uohm(temperature_dc, health.design_mah)
+        own_uohm = health.resistance.uohm(cell) * hot_uohm
+        own_uohm //= model.r0_uohm(REFERENCE_DC, health.design_mah)
+        slow_uohm = hot_uohm * sum(model.rc_permille) // 1000
+        return (own_uohm * (fast_ma // 10) + slow_uohm * (slow_ma // 10)) // 10000
 
     def _rest(self):
         """At rest, between the two branches of the curve, where it is steep enough."""
@@ -90,13 +105,14 @@ class Anchoring:
         net_mah = self._moment[3]
         verdict = capacity.SAME_END
         mah = sigma_mah = 0
+        hours = (health.minutes - health.anchor_minute) // 60 + 1
         if opened[0]:
             verdict, mah, sigma_mah = capacity.take(
                 health.kept,
                 health.design_mah,
                 opened,
                 (self._kind, soc_bp, sigma_bp),
-                (net_mah - opened[3], health.minutes // 60 + 1, health.cold_dc, health.warm_dc),
+                (net_mah - opened[3], hours, health.cold_dc, health.warm_dc),
                 self._offset_bp,
             )
         if verdict != capacity.SAME_END and self._kind != REST:
@@ -121,9 +137,10 @@ class Anchoring:
     def _track(self):
         health = self._health
         kept = health.kept
-        if health.leaks_seen and health.leak_minutes < _LEAK_MIN:
+        minutes = health.minutes - health.leak_minute
+        if health.leaks_seen and minutes < _LEAK_MIN:
             return
-        hours = (health.leak_minutes + 30) // 60
+        hours = (minutes + 30) // 60
         count = kept[LEAK_COUNT] + (1 if health.leaks_seen or not kept[LEAK_COUNT] else 0)
         capacity_mah = health.capacity_mah
         missing_mah = [top * capacity_mah // _FULL_BP for top in health.tops]
@@ -141,4 +158,4 @@ class Anchoring:
         if judged:
             kept[LEAK_COUNT] = count
         health.leaks_seen = judged
-        health.leak_minutes = 0
+        health.leak_minute = health.minutes

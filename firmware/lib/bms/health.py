@@ -28,7 +28,7 @@ LEAKY = 7
 LEAK_COUNT = 8  # full anchors that the leaks rest on
 DEVIATION = 9  # of the cells from their lines, mAh
 DESIGN = 10  # whose pack all this is: design capacity in mAh
-_CELLS = 11  # per cell two values, see `_pack`
+CELLS = 11  # from here on two for each cell, see bms.health_record
 _MASKS = (WEAK, LEAKY)  # in the order of the codes of an event CELLS
 START_MPC = 100000
 START_VARIANCE = 2000**2  # an unknown pack: 20 %
@@ -45,12 +45,6 @@ POINTS = (
 _COMMON_BP2 = 70**2  # the part of an anchor's error that no number of pairs takes away
 _SHOWN_CELLS = 16
 _RESISTANCES = 10  # place of the first in `shown`
-_DROP_UNIT_UV = 16  # a drop of up to 0.52 V at 1 C then fits into 15 bits
-_HALF = 15
-_HALF_MASK = (1 << _HALF) - 1
-_PACKED = 8  # cells in a turn
-_MIDDLE = 1 << (_HALF - 1)
-_LEAK_UNIT_UA = 100
 _REST_MS = 7200000  # TI's typical relaxation in a charged state, SLUUCH2
 _REST_OF_C = 100  # a current below C/100 is rest
 _POLARIZED_MS = 64000
@@ -70,11 +64,12 @@ class Health:
     resistance: of the cells (bms.resistance). kept: what must survive a power cut; keep_due: it is
     to be saved (and who did resets this).
     shown: values of POINTS. full_mah: what the full pack holds, following the capacity slowly.
-    anchor: the open one: kind (0: none), soc_bp, sigma_bp, net_mah; minutes: since then.
+    anchor: the open one: kind (0: none), soc_bp, sigma_bp, net_mah; anchor_minute: when.
     verdict, pair_mah, pair_sigma_mah: what became of the latest pair that ended full or empty, the
     pairs_seen'th (bms.capacity).
     tops, bottoms: how far each cell was from its end at the latest anchors, 0.01 %, and in the
     last place the edge (bms.cell_drift); weak_bp, leak_ua: what it holds less, and leaks.
+    told: masks of weak and leaking cells that the log knows.
     measuring: pairs_seen when a person asked for a measurement, -1: nobody did.
     """
 
@@ -84,8 +79,9 @@ class Health:
         self.model = model
         self._settings = parameters.values
         self._design = parameters.index("design_capacity_mah")
+        self.design_mah = self.full_mah = 0
         self._offset = parameters.index("counter_offset_bp")
-        self.kept = array("i", [0] * (_CELLS + 2 * cells))
+        self.kept = array("i", [0] * (CELLS + 2 * cells))
         self.shown = array("i", [INVALID] * (_RESISTANCES + _SHOWN_CELLS))
         self.anchor = array("i", [0] * 4)
         self.tops = array("i", [0] * (cells + 1))
@@ -94,12 +90,13 @@ class Health:
         self.leak_ua = array("i", [0] * cells)
         self.lacks_mah = array("i", [0] * cells)
         self.leaks_seen = 0  # mask of the cells that were judged at the latest full anchor
-        self.leak_minutes = 0  # since that
+        self.leak_minute = 0  # when that was
         self.verdict = self.pair_mah = self.pair_sigma_mah = self.pairs_seen = 0
         self.measuring = -1
         self.keep_due = False
         self._packing = -1  # the next cell that is put into `kept`; -1: none
-        self.minutes = 0
+        self.minutes = 0  # since the start
+        self.anchor_minute = 0
         self.cold_dc = self.warm_dc = 0  # extremes since the open anchor
         self._log = log
         self._current_at = offset("current_ma")
@@ -107,54 +104,33 @@ class Health:
         self._warm_at = offset("temperature_max_dc")
         self._cells_at = offset("cell_voltage_mv")
         self._work = None  # the anchor that is being looked at
-        self._work_minutes = 0  # since the last one that was
+        self._work_minute = 0  # when the last one was
         self._anchors = 0  # of the estimator, as seen last
         self._rest_ms = 0
         self._slow_ma = 0  # the current as the polarization sees it
         self._minute_ms = 0
-        self._minutes_run = 0
         self._discharged_ah = 0  # as counted last
         self._turn_bp = 0  # highest charge since the last deep cycle, or lowest after it
         self._falling = True
-        self._told = array("i", [0] * len(_MASKS))  # what the log knows
+        self.told = array("i", [0] * len(_MASKS))
         self._start_anew()
 
     def _start_anew(self):
-        """A pack about which nothing is known."""
-        self.design_mah = self._settings[self._design]
+        from bms.health_record import start
+
+        self.design_mah = self.full_mah = self._settings[self._design]
         self.resistance = Resistance(self.cells, self.model, self.design_mah)
-        self.anchor[0] = 0
-        kept = self.kept
-        for at in range(len(kept)):
-            kept[at] = 0
-        kept[CAPACITY] = START_MPC
-        kept[VARIANCE] = START_VARIANCE
-        kept[DESIGN] = self.design_mah
-        self.full_mah = self.design_mah
+        start(self)
+        give_back("bms.health_record")
         self._show()
 
     def restore(self, saved):
         """Take back a `kept` of before (anything with its length and indices), if it is of this
         pack."""
-        kept = self.kept
-        if len(saved) != len(kept) or saved[DESIGN] != self.design_mah:
-            return
-        for at in range(len(kept)):
-            kept[at] = saved[at]
-        for cell in range(self.cells):
-            at = _CELLS + 2 * cell
-            if kept[at]:
-                self.resistance.restore(
-                    cell,
-                    (kept[at] & _HALF_MASK) * _DROP_UNIT_UV,
-                    (kept[at] >> _HALF) * _DROP_UNIT_UV,
-                )
-            both = kept[at + 1]
-            self.weak_bp[cell] = (both >> _HALF) - _MIDDLE if both else 0
-            self.leak_ua[cell] = ((both & _HALF_MASK) - _MIDDLE) * _LEAK_UNIT_UA if both else 0
-        self.full_mah = self.capacity_mah
-        for which in range(len(_MASKS)):
-            self._told[which] = kept[_MASKS[which]]
+        from bms.health_record import restore
+
+        restore(self, saved)
+        give_back("bms.health_record")
         self._show()
 
     @property
@@ -213,7 +189,7 @@ class Health:
         anchor[1] = soc_bp
         anchor[2] = sigma_bp
         anchor[3] = net_mah
-        self.minutes = 0
+        self.anchor_minute = self.minutes
         self.cold_dc = _HOT_DC  # the next turn sees
         self.warm_dc = -_HOT_DC
 
@@ -221,7 +197,7 @@ class Health:
         anchor = self.anchor
         same = anchor[0] == kind and (
             abs(counter.net_mah - anchor[3]) * 100 < self.design_mah
-            and self._work_minutes < _AGAIN_MIN
+            and self.minutes - self._work_minute < _AGAIN_MIN
         )
         if same:  # a pack that floats at full stays there for hours
             self.open_anchor(kind, anchor[1], anchor[2], counter.net_mah)
@@ -229,7 +205,7 @@ class Health:
         from bms.anchoring import Anchoring
 
         if kind != REST:
-            self._work_minutes = 0
+            self._work_minute = self.minutes
         self._work = Anchoring(
             self, kind, view, (current_ma, self._slow_ma, temperature_dc, counter.net_mah),
             self._settings[self._offset], bled_mah,
@@ -259,8 +235,8 @@ class Health:
     def _pass_time(self, elapsed_ms):
         for which in range(len(_MASKS)):
             mask = self.kept[_MASKS[which]]
-            if mask != self._told[which] and self._log.hand_over(events.CELLS, which, mask):
-                self._told[which] = mask
+            if mask != self.told[which] and self._log.hand_over(events.CELLS, which, mask):
+                self.told[which] = mask
         self._minute_ms += elapsed_ms
         while self._minute_ms >= _MINUTE_MS:
             self._minute_ms -= _MINUTE_MS
@@ -268,15 +244,12 @@ class Health:
 
     def _pass_minute(self):
         self.minutes += 1
-        self._work_minutes += 1
-        self.leak_minutes += 1
-        self._minutes_run += 1
         kept = self.kept
-        if self._minutes_run % _HOUR_MIN == 0:
+        if self.minutes % _HOUR_MIN == 0:
             kept[AGE_H] += 1
-        if self._minutes_run % _DAY_MIN == 0:
+        if self.minutes % _DAY_MIN == 0:
             kept[VARIANCE] = min(START_VARIANCE, kept[VARIANCE] + AGEING)
-        if self._minutes_run % _KEEP_MIN == 0:
+        if self.minutes % _KEEP_MIN == 0:
             self._packing = 0
         # A capacity that changes moves the state of charge by no more than 0.1 % a minute.
         most = max(1, self.design_mah // 1000)
@@ -290,7 +263,9 @@ class Health:
         sigma_bp = root(kept[VARIANCE] + _COMMON_BP2)
         shown[1] = sigma_bp * self.design_mah // 10000
         shown[2] = kept[PAIRS]
-        shown[3] = self.resistance.growth_bp() or INVALID
+        new_uv = sum(self.resistance.new_uv)
+        if new_uv > 0:  # sums below 2**30 / 100
+            shown[3] = sum(self.resistance.drop_uv) * 100 // (new_uv // 100 + 1)
         shown[4] = kept[DEEP_CYCLES]
         shown[5] = kept[AGE_H]
         shown[6] = kept[WEAK]
@@ -304,26 +279,12 @@ class Health:
                 shown[_RESISTANCES + cell] = min(0xFFFE, drop_uv[cell] * 1000 // design_mah)
 
     def _pack(self):
-        """Some cells a turn: two values of 15 bits in one, so that keeping them costs little."""
-        kept = self.kept
-        resistance = self.resistance
-        first = self._packing
-        self._packing = first + _PACKED if first + _PACKED < self.cells else -1
-        for cell in range(first, min(self.cells, first + _PACKED)):
-            at = _CELLS + 2 * cell
-            if resistance.new_uv[0]:
-                kept[at] = (
-                    _clip(resistance.new_uv[cell] // _DROP_UNIT_UV) << _HALF
-                    | _clip(resistance.drop_uv[cell] // _DROP_UNIT_UV)
-                )  # fmt: skip
-            kept[at + 1] = _clip(self.weak_bp[cell] + _MIDDLE) << _HALF | _clip(
-                self.leak_ua[cell] // _LEAK_UNIT_UA + _MIDDLE
-            )
+        from bms.health_record import pack
+
+        self._packing = pack(self, self._packing)
         self.keep_due = self._packing < 0
-
-
-def _clip(value):
-    return max(0, min(_HALF_MASK, value))
+        if self.keep_due:
+            give_back("bms.health_record")
 
 
 def root(value):

@@ -66,19 +66,6 @@ class Resistance:
             return self._reference_uohm
         return self.drop_uv[cell] * 1000 // self._design_mah
 
-    def drop_dmv(self, cell, fast_ma, slow_ma, temperature_dc):
-        """Drop of one cell in 0.1 mV: its own resistance by `fast_ma`, and the polarization that
-        the cell model has by `slow_ma`."""
-        hot_uohm = self._model.r0_uohm(temperature_dc, self._design_mah)
-        own_uohm = self.uohm(cell) * hot_uohm // self._reference_uohm
-        slow_uohm = hot_uohm * sum(self._model.rc_permille) // 1000
-        return (own_uohm * (fast_ma // 10) + slow_uohm * (slow_ma // 10)) // 10000
-
-    def growth_bp(self):
-        """Resistance of the pack against the first value learned, 10000: as new; 0: unknown."""
-        new_uv = sum(self.new_uv)
-        return sum(self.drop_uv) * 100 // max(1, new_uv // 100) if new_uv else 0
-
     def step(self, elapsed_ms, view, current_ma, temperature_dc, soc_bp):
         """Take one scan; `view` holds the voltages of the cells."""
         if self._known and _PAIR_MS[0] <= elapsed_ms <= _PAIR_MS[1]:

@@ -81,10 +81,11 @@ def _progress(console, health):
         yield from _advice(console, FULL, 10000 - charge)
         yield "It may as well be discharged until it is empty first, whichever is nearer."
         return
+    minutes = health.minutes - health.anchor_minute
     ends = ("full", "empty") if kind == FULL else ("empty", "full")
     yield "Step 2 of 2: it was %s %s ago. Now %s until it is %s (now %s)." % (
         ends[0],
-        duration(60 * health.minutes),
+        duration(60 * minutes),
         "discharge" if kind == FULL else "charge",
         ends[1],
         amount(charge, "0.01%"),
@@ -93,7 +94,7 @@ def _progress(console, health):
         console, EMPTY if kind == FULL else FULL, charge if kind == FULL else 10000 - charge
     )
     longest_h = _LONG_BP // console.parameters.value("counter_offset_bp")
-    yield "It must end within %s." % duration(max(0, 3600 * longest_h - 60 * health.minutes))
+    yield "It must end within %s." % duration(max(0, 3600 * longest_h - 60 * minutes))
 
 
 def _advice(console, end, way_bp):

@@ -80,6 +80,11 @@ def _causes(console):
         )
         yield "  Lower the charger's voltage to the pack's, or switch it off until they closed;"
         yield "  they try again by themselves, twice a minute."
+    for name, words in (("weak_cells", "weak"), ("leaky_cells", "leaking")):
+        mask = console.point(name)
+        cells = ["%d" % (cell + 1) for cell in range(16) if mask > 0 and mask >> cell & 1]
+        if cells:
+            yield "  Cells that are %s: %s; `health` says more." % (words, ", ".join(cells))
     lead = console.point("suspect_lead")
     if lead >= 0:
         yield "  Look at balance lead %d, the %s from pack minus." % (lead, ordinal(lead + 1))
