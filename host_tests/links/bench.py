@@ -45,6 +45,7 @@ PACK = {
     "discharge_allowed": 1,
     "gates": 3,
     "state": STATE_ACTIVE,
+    "uptime_s": 3_600,
     "series_cells": 16,
     "faults": (0, 0, 0, 0),
     "warnings": (0, 0, 0, 0),
