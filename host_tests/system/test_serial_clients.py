@@ -347,6 +347,27 @@ def test_requests_in_pieces_and_joined_are_answered_over_tcp(board):
         assert got == 3 * expected
 
 
+@pytest.mark.parametrize("way", ["console", "modbus rtu", "modbus tcp"])
+def test_the_doctor_reads_the_device_over_every_door(board, way):
+    option = {
+        "console": ["--console", board["console"]],
+        "modbus rtu": ["--modbus", board["rs485"]],
+        "modbus tcp": ["--modbus", f"127.0.0.1:{board['tcp']}"],
+    }[way]
+    done = subprocess.run(
+        [Path(sys.prefix) / "bin" / "cellsteward", "doctor", *option],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("State: ")
+    assert any(line.startswith("  RS485: ") for line in lines)
+    assert any(line.startswith("  CAN: ") for line in lines)
+
+
 def test_the_console_says_how_the_links_are(board):
     time.sleep(11)  # a window
     with serial.Serial(board["console"], 115200, timeout=3) as console:

@@ -204,6 +204,40 @@ def decode(
 
 
 @app.command()
+def doctor(
+    console: Annotated[
+        str | None, typer.Option(help="Serial port of the console, such as /dev/ttyACM0.")
+    ] = None,
+    modbus: Annotated[
+        str | None, typer.Option(help="Serial port of RS485, or HOST:PORT for Modbus TCP.")
+    ] = None,
+    baud: Annotated[int, typer.Option(help="Speed of the RS485 port.")] = 9600,
+    address: Annotated[int, typer.Option(help="Modbus address.")] = 1,
+) -> None:
+    """Ask a device how it and its links are, and say what to check next."""
+    from cellsteward import doctor as doctoring
+
+    if (console is None) == (modbus is None):
+        _stop("say where the device is: --console PORT, or --modbus PORT or HOST:PORT.")
+    try:
+        if console is not None:
+            values = doctoring.over_console(console)
+        else:
+            assert modbus is not None
+            host, separator, port = modbus.rpartition(":")
+            if separator and port.isdigit():
+                exchange = doctoring.tcp(host, int(port))
+            else:
+                exchange = doctoring.rtu(modbus, baud, address)
+            values = doctoring.over_modbus(exchange)
+    except doctoring.DoctorError as problem:
+        typer.echo(f"cellsteward: {problem}.", err=True)
+        raise typer.Exit(EXIT_FAILED) from problem
+    for line in doctoring.report(values):
+        typer.echo(line)
+
+
+@app.command()
 def flash(
     board: Annotated[str, typer.Option(help="Kind of board: a folder of boards/.")] = "pico",
     port: Annotated[

@@ -35,6 +35,7 @@ COMMANDS = (
         "First start of a pack, step by step; alone: what comes next", "commission.commission",
     ),
     ("get", "[NAME]", 0, 1, False, "Settings and values; a part of a name will do", "values.get"),
+    ("raw", "", 0, 0, False, "All values as plain numbers, for programs", "values.raw"),
     ("set", "NAME VALUE", 2, 2, True, "Change a setting", "changing.change"),
     ("save", "", 0, 0, True, "Keep the settings over a restart", "changing.save"),
     ("unlock", "CODE", 1, 1, False, "Allow changes for a while", "changing.unlock"),

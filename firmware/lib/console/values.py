@@ -1,5 +1,6 @@
 """Command `get`: settings and published values by name, or by a part of it."""
 
+from bms.parameters import TYPE_SECRET
 from bms.points import PATH_STATES, STATES
 from bms.table import INVALID
 from console.names import BREATH, index_of, unknown_name
@@ -75,3 +76,17 @@ def _value(name, unit, value):
     if name == "uptime_s":
         return duration(value)
     return amount(value, unit)
+
+
+def raw(console, _):
+    """Command `raw`: every value and every setting but secrets as NAME=NUMBERS, one a line."""
+    points = console.points
+    for index in range(len(points)):
+        name = points.names.name(index)
+        values = console.vector(name, points.counts[index])
+        yield "%s=%s" % (name, " ".join([str(value) for value in values]))
+    parameters = console.parameters
+    for index in range(len(parameters)):
+        if parameters.types[index] != TYPE_SECRET:
+            yield "%s=%d" % (parameters.names.name(index), console.settings.value(index))
+    yield "raw end"
