@@ -167,11 +167,7 @@ def test_get_alone_lists_every_setting(board):
 def test_get_with_a_part_of_a_name_lists_settings_and_values(board):
     lines = [" ".join(line.split()) for line in board.ask("get full_cell")]
     assert lines == ["full_cell_mv 3450 mV 1500 to 4500"]
-<<<<<<< HEAD
     assert ["soc_bp", "81.2", "%"] in [line.split() for line in board.ask("get soc")]
-=======
-    assert board.ask("get soc_")[0].split() == ["soc_bp", "81.2", "%"]
->>>>>>> cbec31b (cellsteward doctor: explains a device and its links over the console or Modbus)
     assert board.ask("get temperature_dc")[0].split()[1:] == ["-1.5", "C", "23.4", "C"]
 
 
