@@ -22,14 +22,15 @@ from host_tests.jbd.test_jbd import READ_BASIC, READ_CELLS, read
 from host_tests.links.bench import Desk
 from host_tests.modbus.bench import Line, Uart, with_crc
 from host_tests.pylon_rs485.test_pylontech import frame
-from inverter import pylontech
 from inverter.link import InverterLink
+from inverter.profiles import Profile
 from links.diagnosis import Diagnosis
 from rs485 import port
 from serving.serial import SerialLinks
 
 LIMIT_MS = 20  # architecture, section 6
 BINS_MS = (0.5, 1, 2, 5, 10, 15, 20)
+PROFILE = "victron"  # the one with the most frames
 BUILD_US = 12.5  # micropython.md: an integer that becomes a heap object, the dearest small one
 SECONDS = 5
 _BAUD = 115200
@@ -126,8 +127,9 @@ def can_turns(turns):
     """Some seconds of frames to an inverter."""
     desk = Desk()
     time = CountedTime(turns)
+    profile = Profile(PROFILE, desk.points, desk.faults, desk.parameters)
     link = InverterLink(
-        Controller(time), pylontech, desk.points, desk.faults, time.ticks_ms, time.ticks_diff
+        Controller(time), profile, desk.points, Diagnosis(), time.ticks_ms, time.ticks_diff
     )
     time.run(link.run(), 1000 * SECONDS)
 
