@@ -16,6 +16,7 @@ they assume. Assumed here, where the documents are silent:
 - An alarm bit whose cause stands is latched again after it was cleared.
 - SLEEP begins after Sleep Hysteresis Time below Sleep Current, without regard to a charger.
 - Host balancing lasts Cell Balance Interval (afe.md: "some seconds").
+- A balancing switch pauses while its own cell or a neighbour is measured: 3 of a loop's slots.
 - The supply holds through a short circuit (a board's diode and capacitor at BAT, or not): whoever
   wants it to fail calls power_on_reset(), as often as it shall.
 Not modelled: PCHG, autonomous balancing, permanent failure, OTP, security.
@@ -73,7 +74,9 @@ class Bq76952:
     In: cfetoff, dfetoff (levels 0 or 1). They act at the next advance or transaction, in the same
     instant of virtual time, or at once by pins_changed().
     Out: charge_on, discharge_on, predischarge_on (through the resistor); balancing_inputs, a bit
-    mask of the 16 inputs as commanded and read back, bleeding_inputs() of those that do;
+    mask of the 16 inputs as commanded and read back, bleeding_inputs() of those that do,
+    bleeding_cells() the same by cell, for bleed_duty of the time; neighbours_bled: how often
+    adjacent cells were commanded together, which no host may (afe.md section 6);
     gate_listener(time_us, charge_on, discharge_on) is called at each change of these two.
     Faults: protections_off; frozen (the scan stands still); thermistor_faults (TS1, TS2, TS3, HDQ:
     None, "open", "short", "frozen"); open_wires (a set of k: the wire between cells k and k + 1);
@@ -102,6 +105,7 @@ class Bq76952:
         self.thermistor_faults = [None] * SENSORS
         self.open_wires = set()
         self.stuck_balance = set()
+        self.neighbours_bled = 0
         self.sleeping = False
         self._balancing_since_us = 0
         self._rare_due_us = NEVER_US  # of predischarge, load detection and balancing
@@ -188,6 +192,8 @@ class Bq76952:
         """Start (or refresh, or with 0 stop) host-controlled balancing on these inputs."""
         if self.config_update or self.memory.u8(dm.CB_CONFIG) & _CB_NO_CMD:
             inputs = 0
+        if inputs & (inputs >> 1 | inputs >> 15 << len(self.inputs) - 2):
+            self.neighbours_bled += 1  # cell 16's input is beside the highest of the others
         if inputs and not self.balancing_inputs:
             self._balancing_since_us = self.time_us
         self.balancing_inputs = inputs
@@ -207,6 +213,21 @@ class Bq76952:
         for i in self.stuck_balance:
             inputs &= ~(1 << i)
         return inputs
+
+    def bleeding_cells(self):
+        """Bit mask of the cells whose balancing switch conducts."""
+        if not self.balancing_inputs:
+            return 0
+        bleeding = self.bleeding_inputs()
+        cells = 0
+        for cell, i in enumerate(self.inputs):
+            cells |= (bleeding >> i & 1) << cell
+        return cells
+
+    @property
+    def bleed_duty(self):
+        """Share of the time that a balancing switch conducts."""
+        return 1 - 3 / self.meter.slots
 
     def balancing_seconds(self):
         """For how long balancing has been on."""

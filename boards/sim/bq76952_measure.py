@@ -65,6 +65,7 @@ class Measurement:
 
     stack_v, load_v: the stack and the LD pin as last measured, load_v ABSENT before.
     cell_mv: the 16 inputs, from the last loop. measured_inputs: those that VCell Mode names.
+    slots: of a measurement loop.
     """
 
     def __init__(self, chip):
@@ -106,7 +107,7 @@ class Measurement:
         self._occ_release_ma = memory.i16(dm.OCC_RECOVERY_THRESHOLD)
         self._occ_release_v = memory.i16(dm.OCC_PACK_TOS_DELTA) / 100
         power = memory.u16(dm.POWER_CONFIG)
-        slots = _SLOTS + min(3, len(self._sensors))
+        self.slots = slots = _SLOTS + min(3, len(self._sensors))
         slot_us = _SLOT_US // 2 if power & _POWER_FASTADC else _SLOT_US
         self._loop_us = (slots * slot_us) << (power >> 2 & 3)  # LOOP_SLOW
         self.set_period(0, now_us)

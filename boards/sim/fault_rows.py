@@ -124,6 +124,10 @@ def _missing_lead(world):
     return min(_MISSING_LEAD, world.pack.cells - 1)
 
 
+def _bad_input(world):
+    return world.afe.inputs[_bad_cell(world)]
+
+
 def _heat_board(celsius):
     return (
         lambda world: world.pack.force_board_temperature(celsius),
@@ -260,6 +264,14 @@ ROWS = (
         (
             lambda world: world.afe.open_wires.add(_wire(world)),
             lambda world, memory: world.afe.open_wires.discard(_wire(world)),
+        ),
+        False,
+    ),
+    (
+        "balance_switch_dead", "The balancing switch of one cell never turns on",
+        (
+            lambda world: world.afe.stuck_balance.add(_bad_input(world)),
+            lambda world, memory: world.afe.stuck_balance.discard(_bad_input(world)),
         ),
         False,
     ),

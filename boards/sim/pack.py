@@ -6,10 +6,12 @@ with hysteresis, one ohmic and one polarization resistance; all share one curren
 counter (`charge_as`) serves them all and counted charge equals stored charge exactly.
 A voltage step costs one multiply-add per cell: the open-circuit curve is a straight line inside
 the cell's present segment, folded into `a + b * charge`, and found anew only when the first cell
-leaves its segment. Heat and hysteresis move once per simulated second.
-Limits: no balancing, no self-discharge, no ageing, polarization of one time constant, a cell
-group's temperature without gradients. The charge/discharge FET pair sits here too, because it
-decides which current really flows; contactors, and capacitors behind the switches, are in
+leaves its segment. Heat, hysteresis and what a cell loses alone (self-discharge, balancing) move
+once per simulated second.
+Limits: no ageing, polarization of one time constant, a cell group's temperature without gradients;
+a bled cell's voltage does not drop by the current that bleeds it, as the chip pauses to measure.
+The charge/discharge FET pair sits here too, because it decides which current really flows;
+contactors, and capacitors behind the switches, are in
 dc_bus.py, which then says by `carry` what flows.
 """
 
@@ -50,13 +52,15 @@ _DIODE_K_PER_A = 0.5  # a body diode burns 0.7 W per ampere instead of milliwatt
 _BUS_DECAY_S = 2.0  # a load empties the capacitors behind open gates
 _CHARGER_CELL_V = 3.5  # an unloaded charger stands this high per cell
 _RESOLUTION_V = 50e-6  # voltages are renewed when they moved this far: the chip shows 1 mV
+_BLEED_K_PER_W = 8.0  # resistors and switches of the balancing on the board that holds the chip
+_REFOLD_S = 60  # while cells lose charge alone, their segments are looked for so often
 _GROUPS = 3  # as many cell thermistors as the AFE reads
 
 _SAVED = (
     "capacity_ah", "charge_as", "current_a", "bus_v", "board_temperature_c", "hysteresis",
     "short_ohm", "stack_offset_v", "charge_welded", "discharge_welded", "cell_temperature_c",
     "_start_soc", "_per_as", "_ratio", "_target_c", "_forced", "_rc_a", "_slow_us", "_slow_as",
-    "_heat_a2s", "_board_target_c", "die_extra_c",
+    "_heat_a2s", "_board_target_c", "die_extra_c", "leak_a", "lost_as", "wasted_j",
 )  # fmt: skip
 
 
@@ -69,11 +73,19 @@ class Pack:
     chip's own die is; shunt_ohm; load_present: a load or a short stands at the terminals.
     charger_v: where the charger outside stands when no current flows.
     total_v: all cells, V. heater_on: the heater's pad warms the cells.
+    bleeder: who balances, or None: `bleeding_cells()` is a bit mask, `bleed_duty` the share of
+    the time that a switch conducts; bleed_ohm: of a cell's way through resistors and switch.
+    lost_as: charge that each cell lost alone, ampere-seconds; wasted_j: heat of the balancing.
+    soc_spread, capacity_spread, resistance_spread: +- shares; leak_a: self-discharge of each
+    cell, drawn between 0 and twice leak_ma.
     Causes of faults: short_ohm (0: none), stack_offset_v (a bad contact of the stack's lead),
     charge_welded, discharge_welded, and the methods below.
     """
 
-    def __init__(self, cells=16, capacity_ah=280.0, soc=0.55, seed=1, ambient_c=22.0):
+    def __init__(
+        self, cells=16, capacity_ah=280.0, soc=0.55, seed=1, ambient_c=22.0,
+        soc_spread=0.01, capacity_spread=0.015, resistance_spread=0.1, leak_ma=0.0,
+    ):  # fmt: skip
         if not 3 <= cells <= 16:
             raise ValueError("a pack has 3 to 16 cells, not %d" % cells)
         self.cells = cells
@@ -95,9 +107,18 @@ class Pack:
         self.cell_temperature_c = [ambient_c] * _GROUPS
         self.cell_v = [0.0] * cells
         draw = Lcg(seed).uniform
-        self._start_soc = [soc + draw(-0.01, 0.01) for _ in range(cells)]
-        self._per_as = [1 / (3600 * capacity_ah * draw(0.985, 1.015)) for _ in range(cells)]
-        self._ratio = [draw(0.9, 1.1) for _ in range(cells)]  # of the pack's usual resistance
+        self._start_soc = [soc + draw(-soc_spread, soc_spread) for _ in range(cells)]
+        capacities = _around_one(draw, capacity_spread, cells)
+        self._per_as = [1 / (3600 * capacity_ah * share) for share in capacities]
+        self._ratio = _around_one(draw, resistance_spread, cells)  # of the usual resistance
+        self.leak_a = [draw(0, 2e-3 * leak_ma) for _ in range(cells)]
+        self._leaks = leak_ma != 0
+        self.bleeder = None
+        self.bleed_ohm = 100.0
+        self.lost_as = [0.0] * cells
+        self.wasted_j = 0.0
+        self._bleed_w = 0.0
+        self._refold_s = 0.0
         self._target_c = [ambient_c] * _GROUPS
         self._forced = [False] * _GROUPS
         self._board_target_c = None  # what heats the switches from outside
@@ -111,7 +132,6 @@ class Pack:
         self._alpha = 0.0
         self._base = [0.0] * cells
         self._slope = [0.0] * cells
-        self.bus_v = 0.0
         self._warm()
         self.refresh()
         self.bus_v = self.total_v
@@ -180,6 +200,11 @@ class Pack:
         self._start_soc[cell] = soc - self.charge_as * self._per_as[cell]
         self.refresh()
 
+    def leak(self, cell, leak_a):
+        """Give one cell another self-discharge."""
+        self.leak_a[cell] = leak_a
+        self._leaks = max(self.leak_a) > 0
+
     def scale_cell(self, cell, capacity, resistance):
         """Multiply a cell's capacity and resistance; its state of charge stays."""
         soc = self.soc(cell)
@@ -211,6 +236,7 @@ class Pack:
         for name in _SAVED:
             value = saved[name]
             setattr(self, name, list(value) if isinstance(value, (list, tuple)) else value)
+        self._leaks = max(self.leak_a) > 0
         self._warm()
         self.refresh()
 
@@ -290,6 +316,11 @@ class Pack:
             share = abs(moved) / (_HYSTERESIS_SPAN * 3600 * self.capacity_ah)
             towards = 1 if moved > 0 else -1
             self.hysteresis += (towards - self.hysteresis) * min(share, 1.0)
+        bleeding = self.bleeder.bleeding_cells() if self.bleeder else 0
+        if bleeding or self._leaks:
+            self._drain(bleeding, seconds)
+        else:
+            self._bleed_w = 0.0
         a2s = self._heat_a2s
         self._heat_a2s = 0.0
         # Heat of one cell spread over that cell: the same for every group of equal cells.
@@ -309,12 +340,36 @@ class Pack:
         if abs(self.hysteresis - self._folded_hysteresis) * _HYSTERESIS_V > _RESOLUTION_V:
             self.refresh()
 
+    def _drain(self, bleeding, seconds):
+        """What single cells lose: self-discharge, and through their balancing switches."""
+        lost_as = self.lost_as
+        watts = 0.0
+        for cell in range(self.cells):
+            loses_a = self.leak_a[cell]
+            if bleeding >> cell & 1:
+                volts = self.cell_v[cell]
+                bled_a = volts / self.bleed_ohm * self.bleeder.bleed_duty
+                watts += volts * bled_a
+                loses_a += bled_a
+            if loses_a:
+                lost_as[cell] += loses_a * seconds
+                self._start_soc[cell] -= loses_a * seconds * self._per_as[cell]
+                self._base[cell] -= loses_a * seconds * self._slope[cell]
+        self._bleed_w = watts
+        self.wasted_j += watts * seconds
+        self._refold_s += seconds
+        if self._refold_s >= _REFOLD_S:
+            self._refold_s = 0.0
+            self._find_segments()
+        self._voltages()
+
     def _warm_board(self, a2s, seconds):
         """Heat of the switches: their resistance, a body diode, or a heat gun."""
         hot, tau_s = self._board_target_c, _FORCED_S
         if hot is None:
             tau_s = _FET_TAU_S
             hot = self.ambient_c + a2s / seconds * _FET_K_PER_A2
+            hot += self._bleed_w * _BLEED_K_PER_W
             if self._through_diode:
                 hot += abs(self.current_a) * _DIODE_K_PER_A
             hot = min(hot, _FET_LIMIT_C)
@@ -337,3 +392,8 @@ class Pack:
             self.bus_v = self.total_v - _DIODE_V
         else:
             self.bus_v -= self.bus_v * min(self._seconds / _BUS_DECAY_S, 1.0)
+
+
+def _around_one(draw, spread, count):
+    """Factors from 1 - spread to 1 + spread."""
+    return [draw(1 - spread, 1 + spread) for _ in range(count)]

@@ -40,6 +40,7 @@ _STATUS_PERIOD_MS = 1000
 _HEAP_PERIOD_MS = 600000
 _HEAP_NOTES = 1008  # a week
 _START_SOC = 0.5  # a new pack is half full, which is also what the firmware assumes of one
+_BLEED_OHM = 65  # default of the parameter balance_ohm
 _STATUS_REAL_MS = 50  # at full speed, at most 20 reports a real second
 
 
@@ -207,6 +208,8 @@ class Simulation:
             shunt_ohm=self._settings.get("shunt_microohm", 500) * 1e-6,
             soc=options.get("soc", _START_SOC),
             language=BY_PROFILE[self._settings.get("inverter_profile", 1)](),
+            bleed_ohm=self._settings.get("balance_ohm", _BLEED_OHM),
+            spread=options.get("spread"),
             **self._power_path(),
         )
         self._kept_faults = []

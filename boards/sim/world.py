@@ -51,7 +51,8 @@ class World:
     contactor_poles: 0: FETs switch; predischarge: these have a way around for empty capacitors;
     precharge_ohm, break_a, bleed_s: see contactors.py and dc_bus.py. ina228_ohm: the shunt of an
     INA228 on a bus of its own; 0: there is none. language: of the inverter; see
-    inverter_languages.py.
+    inverter_languages.py. bleed_ohm: of a cell's way when it is balanced; spread: how the cells
+    differ, arguments of pack.py.
 
     gate_trace: the last 256 changes of the gates as [time_us, charge_on, discharge_on].
     contact_trace: those of what conducts of the contactors, as [time_us, bits of contactors.py].
@@ -68,15 +69,17 @@ class World:
         self, cells=16, capacity_ah=280.0, seed=1, load=None, crc=False, shunt_ohm=500e-6,
         soc=0.55, can_bit_rate=500000, can_oscillator_hz=8000000, contactor_poles=0,
         predischarge=False, precharge_ohm=47.0, break_a=250.0, bleed_s=0.0, ina228_ohm=0.0,
-        language=None,
+        language=None, bleed_ohm=100.0, spread=None,
     ):  # fmt: skip
         self.time_us = 0
         self.load = load or ConstantLoad()
-        self.pack = Pack(cells, capacity_ah, soc, seed)
+        self.pack = Pack(cells, capacity_ah, soc, seed, **(spread or {}))
+        self.pack.bleed_ohm = bleed_ohm
         # With an INA228 the measuring chip's current inputs are shorted.
         self.pack.shunt_ohm = 0.0 if ina228_ohm else shunt_ohm
         self.afe = Bq76952(self.pack, crc)
         self.afe.gate_listener = self._on_gate
+        self.pack.bleeder = self.afe
         self.i2c = I2C()
         self.i2c.attach(self.afe)
         self.wiring = Wiring(self.pack)
@@ -184,6 +187,11 @@ class World:
         return {
             "soc_bp": pack.soc_bp(),
             "cell_voltage_mv": [int(volts * 1000 + 0.5) for volts in pack.cell_v],
+            "cell_soc_bp": [_rounded(10000 * pack.soc(cell)) for cell in range(pack.cells)],
+            "bleeding": self.afe.bleeding_cells(),
+            "neighbours_bled": self.afe.neighbours_bled,
+            "lost_mah": [_rounded(lost / 3.6) for lost in pack.lost_as],
+            "wasted_mwh": _rounded(pack.wasted_j / 3.6),
             "pack_voltage_mv": int(sum(pack.cell_v) * 1000 + 0.5),
             "current_ma": _rounded(pack.current_a * 1000),
             "demand_ma": _rounded(self._demand_a * 1000),

@@ -357,8 +357,13 @@ class Chip:
 
     DELEGATED = (
         "command_gates", "all_off", "recover", "take_found_trips", "start_self_test",
-        "self_test_step", "verify_step", "detect_load",
+        "self_test_step", "verify_step", "detect_load", "balance", "read_balancing",
     )  # fmt: skip
+    BALANCE_REFRESH_MS = 4000
+    BALANCE_NEIGHBOURS = False
+    BALANCE_CELLS = 8
+    BALANCE_DUTY_PERMILLE = 850
+    balancing_cells = 0b10
 
     def __init__(self):
         self.settings = object()
@@ -491,6 +496,8 @@ def test_what_the_chip_shows_is_shown(pair):
     pair.chip.self_test_failed = 0x21
     assert pair.driver.self_test_failed == 0x21
     assert pair.driver.device_number == 0x7695
+    assert pair.driver.balancing_cells == 0b10
+    assert pair.driver.BALANCE_REFRESH_MS == 4000
 
 
 def test_the_sensor_has_its_own_address():

@@ -34,8 +34,15 @@ class FakeChip:
     latched_trips: trips that stay until `recover` is asked for them.
     gates_code, recover_code, detect_code: answers to these commands; if not OK, nothing happened.
     failure: an exception that the next call of the driver raises.
+    balance_code: answer to `balance`; balanced: the mask it took last, balance_commands how often;
+    balance_answer: what it says that it bleeds; None: what it took.
     held_off, stuck_on: GATE_* bits that stay off or on whatever is commanded.
     """
+
+    BALANCE_REFRESH_MS = 4000
+    BALANCE_NEIGHBOURS = False
+    BALANCE_CELLS = 8
+    BALANCE_DUTY_PERMILLE = 850
 
     def __init__(self, cells=4, thermistors=2):
         self.cell_mv = [3300] * cells
@@ -63,6 +70,11 @@ class FakeChip:
         self.gates_code = OK
         self.recover_code = OK
         self.detect_code = OK
+        self.balance_code = OK
+        self.balanced = 0
+        self.balance_commands = 0
+        self.balance_answer = None
+        self.balancing_cells = 0
         self.failure = None
         self.held_off = 0
         self.stuck_on = 0
@@ -114,6 +126,7 @@ class FakeChip:
         self.programmed = False
         self.tested = False
         self.detecting = False
+        self.balanced = 0
         self._left = self.programming_steps
 
     def all_off(self):
@@ -121,6 +134,7 @@ class FakeChip:
         self._fail()
         self.commands += 1
         self.commanded = 0
+        self.balanced = 0
         return OK
 
     def take_found_trips(self):
@@ -227,6 +241,24 @@ class FakeChip:
         if self.recover_code == OK and trips & TRIP_SHORT_CIRCUIT and not self.load:
             self.latched_trips &= ~TRIP_SHORT_CIRCUIT
         return self.recover_code
+
+    def balance(self, cells):
+        """Bleed these."""
+        self._fail()
+        self._must(cells == 0 or self.tested, "nothing is bled before the chip is tested")
+        self._must(not cells & cells << 1, "neighbours are never bled together")
+        self.balance_commands += 1
+        if self.balance_code == OK:
+            self.balanced = cells
+        return self.balance_code
+
+    def read_balancing(self):
+        """What is bled."""
+        self._fail()
+        self.balancing_cells = self.balanced
+        if self.balance_answer is not None:
+            self.balancing_cells = self.balance_answer
+        return OK
 
     def _must(self, holds, rule):
         if not holds:

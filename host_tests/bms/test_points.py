@@ -53,6 +53,7 @@ VECTORS = {
     "weak_cells": (2, TYPE_B16),
     "leaky_cells": (2, TYPE_B16),
     "cell_resistance_uohm": (16, TYPE_U16),
+    "imbalance_mah": (16, TYPE_I32),
     "self_test_failed": (1, TYPE_B16),
     "outputs": (1, TYPE_B16),
     "link_frames_in": (4, TYPE_I32),
@@ -110,7 +111,7 @@ def test_what_is_not_a_vector_is_one_value_of_32_bits(points):
 def test_units_are_in_the_names(points):
     suffixes = {"_mv": "mV", "_ma": "mA", "_mah": "mAh", "_dc": "0.1C", "_bp": "0.01%",
                 "_ms": "ms", "_us": "us", "_s": "s", "_w": "W", "_wh": "Wh", "_h": "h",
-                "_uohm": "uohm"}  # fmt: skip
+                "_mwh": "mWh", "_uohm": "uohm"}  # fmt: skip
     for name in names_of(points):
         unit = points.units.name(points.index(name))
         for suffix, meant in suffixes.items():

@@ -245,6 +245,7 @@ ROWS = (
         recovers_s=10, from_start=True,
     ),
     Row("weak_cell", also=(*_CELL_TRIPS, "cell_imbalance"), hold_s=8),
+    Row("balance_switch_dead", hold_s=8),  # only charge tells, after hours
     # Switches that can not open: nothing shows while nothing asks them to.
     Row("charge_gate_welded", also=("gates_off_current",), ends=PERSON, packs=WITH_FETS),
     # With a short circuit behind it, nothing but a fuse would end that. A chip that restarts

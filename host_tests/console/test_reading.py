@@ -18,8 +18,9 @@ def test_status_says_first_that_all_is_well(board):
     assert lines[7] == "May charge    50.0 A up to 14.00 V; bulk: maximum"
     assert lines[8] == "May discharge 100.0 A down to 12.00 V: warm cells"
     assert lines[9] == "Asks for      a full charge is due"
-    assert lines[10] == "State         active, running for 3 h 12 min"
-    assert lines[11] == "Started       12 times; by the watchdog in the last ten minutes: 0"
+    assert lines[10] == "Balancing     --"
+    assert lines[11] == "State         active, running for 3 h 12 min"
+    assert lines[12] == "Started       12 times; by the watchdog in the last ten minutes: 0"
 
 
 def test_status_of_a_new_board_says_that_it_does_not_guard_and_what_to_do(new_board):

@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 from bms import events
-from bms.points import PATH_ON, STATE_ACTIVE, Points
+from bms.points import BALANCING_BLEEDING, PATH_ON, STATE_ACTIVE, Points
 from bms.sample import GATE_DISCHARGE, GATES_BOTH
 from cellsteward.console_desk import Desk
 from cellsteward.generated_docs import DOCS, run, table, with_parts
@@ -62,6 +62,9 @@ _PACK = {
     "path_state": PATH_ON,
     "limited": 0,
     "suspect_lead": -1,
+    "balancing": 0b1000,
+    "balancing_state": BALANCING_BLEEDING,
+    "balance_suspect": -1,
     "self_test_failed": 0,
     "boots": 12,
     "watchdog_resets": 0,

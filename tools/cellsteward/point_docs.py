@@ -8,7 +8,7 @@ import sys
 from bms.fault_rows import ROWS as FAULT_ROWS
 from bms.limit_curves import PHASES, REASONS
 from bms.point_rows import ROWS as POINT_ROWS
-from bms.points import PATH_STATES, SELF_TESTS, STATES
+from bms.points import BALANCING_STATES, PATH_STATES, SELF_TESTS, STATES
 from bms.table import rows
 from cellsteward.generated_docs import DOCS, run, table, with_parts
 from console.report import STATE_SENTENCES
@@ -42,6 +42,20 @@ _PATH_SENTENCES = (
     "One direction is blocked; its switch is on to spare its body diode, while current flows the "
     "other way",
     "A charger holds the bus above the pack: the contactors stay open until the voltages agree",
+)
+_BALANCING_SENTENCES = (
+    "Switched off by `balancing_enabled`",
+    "Cells are bled: see `balancing`",
+    "All cells are known, and none has too much",
+    "Nothing to bleed as far as is known, but not all cells are known yet",
+    "There is no valid measurement",
+    "Discharging is not allowed now, or the pack is not commissioned",
+    "A cell is colder than `balance_cell_min_dc` or warmer than `balance_cell_max_dc`",
+    "Board or measuring chip are warmer than `balance_board_max_dc`",
+    "The state of charge is below `balance_charge_min_bp`",
+    "The latest charging is longer ago than `balance_idle_h`, or was before the start",
+    "The measuring chip does not bleed what it was told to",
+    "Bleeding had no effect on more than one cell: leads or switches are mixed up or broken",
 )
 _CHECK_SENTENCES = (
     "The measuring chip is another one than the driver knows",
@@ -84,6 +98,7 @@ def generate() -> str:
     page = PAGE.read_text(encoding="utf-8")
     parts = {"points": _points(), "states": _states(), "faults": _faults()}
     parts["paths"] = _named("Value", PATH_STATES, _PATH_SENTENCES)
+    parts["balancing"] = _named("Value", BALANCING_STATES, _BALANCING_SENTENCES)
     parts["checks"] = _named("Bit", SELF_TESTS, _CHECK_SENTENCES)
     parts["phases"] = _named("Value", PHASES, _PHASE_SENTENCES)
     parts["reasons"] = _named("Value", REASONS, _REASON_SENTENCES)

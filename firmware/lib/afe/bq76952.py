@@ -4,7 +4,7 @@ Goals: the chip ends up either programmed, read back and guarding, or the caller
 nothing but `command_gates` ever allows a gate. Every call is a bounded number of I2C transactions
 (5 for a sample, less than 6 ms of bus time for a step of programming or of the self-test), the
 first failure ends it, nothing waits and nothing allocates after construction.
-Limits: called from the fast path only. One chip, no OTP, no sealing, no balancing yet.
+Limits: called from the fast path only. One chip, no OTP, no sealing.
 Sources: SLUUBY2B (BQ76952 technical reference manual), SLUAA11B (software guide), afe.md.
 """
 
@@ -52,6 +52,7 @@ _CHG_FET = 0x01
 _DSG_FET = 0x04
 
 # Subcommands (afe.md section 3)
+_CB_ACTIVE_CELLS = 0x0083
 _FET_CONTROL = 0x0097
 _OCDL_RECOVER = 0x009B
 _SCDL_RECOVER = 0x009C
@@ -87,13 +88,24 @@ _TRIPS = (
 )
 _STATUS_BITS = 24
 
+_LAST_INPUT = 15  # cell 16 is always present (afe.md section 4, VCell mode)
+
 
 class Bq76952:
     """The chip at a 7-bit `address` on `i2c` (`readfrom_mem_into`, `writeto_mem`).
 
     `parameters` is the parameters table; `crc` True for the versions of the chip that talk with
     CRC. Answers are the codes of bms.sample; BUS_ERROR or CORRUPT is what the bus did.
+    balancing_cells: what the chip named when it was last asked which cells it bleeds.
     """
+
+    # What balancing asks for (afe.md section 6). The chip stops by itself 10 s after the latest
+    # command (bq76952_items, 0x9339). It pauses a cell to measure it or a neighbour: 3 of 18 to
+    # 21 slots of its loop, estimated.
+    BALANCE_REFRESH_MS = 4000
+    BALANCE_NEIGHBOURS = False
+    BALANCE_CELLS = 8
+    BALANCE_DUTY_PERMILLE = 850
 
     def __init__(self, i2c, parameters, crc=False, address=0x08):
         self.settings = Settings(parameters)  # `settings.taken`: what the chip really took
@@ -105,6 +117,8 @@ class Bq76952:
         for bit, trip in _TRIPS:
             self._trips[bit] = trip
         self._trips_found = 0
+        self.balancing_cells = 0
+        self._bleed = bytearray((_CB_ACTIVE_CELLS, 0, 0, 0))
         # A safety status of these alarms was seen by the latest sample, so that the alarm, which
         # is latched again as long as the status stands, tells nothing new. A status stands for
         # its recovery time, 2 s or more: two in one period can not hide behind each other.
@@ -193,6 +207,31 @@ class Bq76952:
         is gone, below a load of less than about 20 kohm is still there (SLUUCG7, load detect).
         """
         return self._link.command(_LOAD_DETECT_ON if on else _LOAD_DETECT_OFF)
+
+    def balance(self, cells):
+        """Bleed these cells (a bit mask, bit 0 the lowest) for the next 10 s; 0: none.
+
+        Of neighbours only the lowest is taken. OK, or BUSY, BUS_ERROR or CORRUPT: the chip may not
+        have taken it, command it again.
+        """
+        cells &= ~(cells << 1)
+        top = self.settings.cells - 1
+        inputs = cells & ~(1 << top) | (cells >> top & 1) << _LAST_INPUT
+        self._bleed[2] = inputs & 0xFF
+        self._bleed[3] = inputs >> 8
+        return self._link.transfer(self._bleed)
+
+    def read_balancing(self):
+        """Ask the chip which cells it bleeds, into `balancing_cells`.
+
+        OK, BUSY, BUS_ERROR or CORRUPT.
+        """
+        code = self._link.ask(_CB_ACTIVE_CELLS)
+        if code == OK:
+            inputs = self._link.answer[0] | self._link.answer[1] << 8
+            top = self.settings.cells - 1
+            self.balancing_cells = inputs & (1 << top) - 1 | (inputs >> _LAST_INPUT) << top
+        return code
 
     def all_off(self):
         """Gates and balancing off, on a chip in whatever state: OK, or try it again."""

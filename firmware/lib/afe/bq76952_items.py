@@ -82,4 +82,6 @@ ROWS = b"""
 930f|1|*|predischarge stop delta, 10 mV
 9314|1|01|open wire check, s: shows as CUV and COV of neighbours (afe.md section 7)
 9335|1|00|no balancing by the chip itself
+9339|1|0a|balancing by the host ends this many s after the latest command
+933a|1|08|most cells at a time, should the chip hold its host to that
 """

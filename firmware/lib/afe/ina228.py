@@ -290,6 +290,17 @@ class WithCurrentSensor:
         self.self_test_step = chip.self_test_step
         self.verify_step = chip.verify_step
         self.detect_load = chip.detect_load
+        self.balance = chip.balance
+        self.read_balancing = chip.read_balancing
+        self.BALANCE_REFRESH_MS = chip.BALANCE_REFRESH_MS
+        self.BALANCE_NEIGHBOURS = chip.BALANCE_NEIGHBOURS
+        self.BALANCE_CELLS = chip.BALANCE_CELLS
+        self.BALANCE_DUTY_PERMILLE = chip.BALANCE_DUTY_PERMILLE
+
+    @property
+    def balancing_cells(self):
+        """Cells that the chip named last, when it was asked which it bleeds."""
+        return self._chip.balancing_cells
 
     @property
     def self_test_failed(self):

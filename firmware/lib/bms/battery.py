@@ -9,6 +9,8 @@ Whatever goes wrong inside `step` opens the gates by their off lines and is a la
 from array import array
 
 from bms import events, requests
+from bms.balance_turn import BalanceTurn
+from bms.bleeder import Bleeder
 from bms.chip_care import HOLD_MS, ChipCare, by_code
 from bms.clearing import BEGINS, LAPSED, Clearing
 from bms.deep_discharge import DeepDischarge
@@ -86,7 +88,8 @@ class Battery:
     For commissioning: captured_cell_mv, captured_stack_mv are the raw sample of the latest
     CAPTURE request, which `captures` counts; `trial` is the limited first current.
     posted: what else the slow path shows, see bms.slow_path. model: the cells' (bms.cell_model);
-    without one, as on a board without a configuration, there is no `health` (bms.health).
+    without one, as on a board without a configuration, there is no `health` (bms.health), and
+    nothing is balanced.
     """
 
     def __init__(
@@ -146,18 +149,41 @@ class Battery:
         self._measurement = Measurement(self._sample, parameters.value("step_period_ms"))
         self._thermistors = ThermistorWatch(self._sample.temperature_dc, parameters)
         self._counter = ChargeCounter()
+        self._bleeder = Bleeder(afe)
         self._publisher = Publisher(
             points, self._measurement, self._chip, self.rebounds, self.deep_discharge
         )
         self._limits = Limits(parameters, model)
         self.health = None if model is None else Health(points, parameters, model, log)
-        self._slow = SlowPath(points, parameters, self._limits, self._counter, posted, self.health)
+        self._slow = SlowPath(
+            points,
+            parameters,
+            self._limits,
+            self._counter,
+            posted,
+            self.health,
+            None if model is None else self._balance_turn(parameters, model),
+        )
         if configured:
             self._chip.start()
         else:
             self.condition("configuration_invalid", True)
+        self._show_first()
+
+    def _balance_turn(self, parameters, model):
+        afe = self._afe
+        rules = (afe.BALANCE_NEIGHBOURS, afe.BALANCE_CELLS, afe.BALANCE_DUTY_PERMILLE)
+        return BalanceTurn(self._points, parameters, model, self._bleeder, rules)
+
+    def _show_first(self):
+        """Links may read before the first step."""
         self.slow_step(0)
-        self._publish(0, self._state(0))  # links may read before the first step
+        self._publish(0, self._state(0))
+
+    @property
+    def balance(self):
+        """The balancing (bms.balance_turn), or None."""
+        return self._slow.balance
 
     def condition(self, name, present):
         """The cause of a fault that only others can see is there, or gone. Not in the fast path:
@@ -226,6 +252,7 @@ class Battery:
     def stop(self, failure):
         """Open the gates for good: the firmware itself can not be trusted any more."""
         self._path.open_lines()
+        self._bleeder.stop()
         self.failure = failure
         self.requests.pending = requests.NONE
         self._register.report(self._step_failed, 0)
@@ -264,6 +291,9 @@ class Battery:
             measured = self._measurement.problem == GOOD
             urgent = self._register.urgent or not self._measurement.valid
             self._path.step(allowed, urgent, self._sample, measured, elapsed_ms, self._register)
+            # What may not be discharged is not bled, nor a pack that nobody confirmed.
+            bleed = allowed & GATE_DISCHARGE and not self._conditions[self._not_commissioned]
+            self._bleeder.step(elapsed_ms, bool(bleed))
             if self._reprogram_due and self._path.commanded == 0:
                 self._reprogram()
         state = self._state(blocked)
@@ -337,6 +367,7 @@ class Battery:
         """Before the chip is programmed anew."""
         self._path.open_lines()
         self._path.forget()
+        self._bleeder.forget()
         self._measurement.forget()
         self._limits.forget()
         self._gates = 0
@@ -454,6 +485,7 @@ class Battery:
         )
         publisher.alarms(self._register.words, self._protection.warnings)
         outputs = 0 if self._outputs is None else self._outputs.on
+        publisher.bleeding(self._bleeder.active)
         publisher.supervised(self._path.state, self._time.longest_ms, self._is_limited(), outputs)
         publisher.publish(state, self._gates, self._time.uptime_s, self._age_ms)
 

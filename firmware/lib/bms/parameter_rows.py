@@ -216,6 +216,20 @@ ROWS = b"""
 11b0|sensor_delay_s|s|u16|30|1800|300|now|Time in which a temperature sensor follows its cells
 11b1|heat_capacity_j_k_ah|J/K/Ah|u16|5|200|19/15/45/25|now|Heat that warms a cell by 1 K, for each Ah of its capacity
 
+# Balancing
+1190|balancing_enabled|no yes|u16|0|1|1|now|Bleed the cells that have more charge than the others
+1191|balance_start_permille|0.1%|u16|1|100|3|now|A cell that surely has so much of the capacity more than the lowest one is bled
+1192|balance_start_mv|mV|u16|3|100|8|now|Near the top a cell this far above the lowest one is bled, down to half of it
+1193|balance_top_mv|mV|u16|1500|4500|3400/4050/2600/3950|now|Near the top: the highest cell is above this
+1194|balance_ohm|ohm|u16|10|2000|65|now|A cell's way while it is bled: both input resistors and the chip's switch (BQ76952: 25)
+1195|balance_cells_max|-|u16|1|16|8|now|Most cells that are bled at a time; neighbours never are
+1196|balance_power_max_mw|mW|u16|2000|20000|2000|now|Most heat that all of them may make on the board
+1197|balance_cell_min_dc|0.1C|i16|-400|400|0|now|With a cell colder than this nothing is bled
+1198|balance_cell_max_dc|0.1C|i16|0|700|450|now|With a cell warmer than this nothing is bled
+1199|balance_board_max_dc|0.1C|i16|0|1000|600|now|With the board or the measuring chip warmer than this nothing is bled, until it is 5 degrees cooler
+119a|balance_charge_min_bp|0.01%|u16|0|9000|3000|now|Below this state of charge nothing is bled
+119b|balance_idle_h|h|u16|1|144|24|now|So long after the latest charging nothing is bled any more
+
 # Links
 10a0|modbus_address|-|u16|1|247|1|restart|Modbus address on RS485
 10a1|modbus_baud|9600 19200 38400 57600 115200|u16|0|4|0|restart|Speed on RS485, whatever the language, 8 data bits, no parity, 1 stop bit
@@ -302,6 +316,8 @@ force_charge_on_soc_bp < force_charge_off_soc_bp
 charge_taper_soc_bp < charge_taper_end_soc_bp
 discharge_taper_end_soc_bp < discharge_taper_soc_bp
 empty_cell_mv < full_cell_mv
+balance_top_mv < cell_overvoltage_warn_mv
+balance_cell_min_dc < balance_cell_max_dc
 charge_current_max_ma <= overcurrent_charge_trip_ma
 discharge_current_max_ma <= overcurrent_discharge_trip_ma
 """

@@ -110,4 +110,8 @@ charge_limit_reason|-|i32|1|live|What binds the charge current limit; see the ta
 discharge_limit_reason|-|i32|1|live|What binds the discharge current limit; see the table of reasons
 full_charge_requested|-|i32|1|count|1 while a full charge is due
 force_charge_requested|-|i32|1|count|1 while the pack should be charged soon, from the grid if need be
+imbalance_mah|mAh|i32|16|count|Charge that each cell has more than the mean cell, seen from the full end; blank while it is not known
+balancing_state|-|i32|1|count|What the balancing does, or why it does nothing; see the table of balancing states
+balancing_loss_mwh|mWh|i32|1|count|Energy that the balancing turned into heat since the start
+balance_suspect|-|i32|1|count|Cell whose bleeding has no effect, counting from 0; -1: none
 """

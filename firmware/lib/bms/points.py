@@ -57,6 +57,25 @@ SELF_TESTS = (
 )  # fmt: skip
 
 
+# What the balancing does, or why it does nothing, as the point `balancing_state` shows it.
+BALANCING_STATES = (
+    "off", "bleeding", "balanced", "learning", "not_measured", "blocked", "cell_temperature",
+    "board_hot", "charge_low", "idle", "refused", "suspect",
+)  # fmt: skip
+BALANCING_OFF = 0  # by its parameter
+BALANCING_BLEEDING = 1  # cells are bled
+BALANCING_BALANCED = 2  # no cell has too much
+BALANCING_LEARNING = 3  # what is known asks for nothing, but not all cells are known yet
+BALANCING_NOT_MEASURED = 4  # there is no valid measurement
+BALANCING_BLOCKED = 5  # discharging is not allowed, or the pack is not commissioned
+BALANCING_CELL_TEMPERATURE = 6  # a cell is too cold or too warm
+BALANCING_BOARD_HOT = 7  # the board or the measuring chip is too warm
+BALANCING_CHARGE_LOW = 8  # too little charge is left
+BALANCING_IDLE = 9  # the latest charging is too long ago
+BALANCING_REFUSED = 10  # the measuring chip does not bleed what it is told to
+BALANCING_SUSPECT = 11  # bleeding had no effect on more than one cell: leads may be mixed up
+
+
 class Points:
     """The points table and its live values; `rows_text` is bms.point_rows.ROWS."""
 

@@ -62,9 +62,7 @@ class Publisher:
         self._lowest_cell = offset("lowest_cell_mv")
         self._limited = offset("limited")
         self._outputs = offset("outputs")
-        balancing = offset("balancing")
-        for word in range(points.counts[points.index("balancing")]):
-            self._values[balancing + word] = 0
+        self._balancing = offset("balancing")
 
     def measured(self, measurement):
         """Take the values of the last good measurement."""
@@ -123,6 +121,11 @@ class Publisher:
             values[self._faults + word] = fault_words[word]
             values[self._warnings + word] = warning_words[word]
 
+    def bleeding(self, cells):
+        """Publish which cells are bled, a bit mask."""
+        self._values[self._balancing] = cells & 0xFFFF
+        self._values[self._balancing + 1] = cells >> 16
+
     def supervised(self, path_state, longest_step_ms, limited, outputs):
         """Publish what the supervision of chip, path and cells found."""
         values = self._values
@@ -147,6 +150,7 @@ class Publisher:
     def fail(self, fault_words):
         """The fast path stopped: publish that nothing is measured and nothing is allowed."""
         self.blank()
+        self.bleeding(0)
         self._points.show_slow(False)
         self.allowed(0, 0, 0, NOT_MEASURED, NOT_MEASURED)
         for word in range(len(fault_words)):

@@ -6,6 +6,7 @@ them whole; nothing it says can close a gate.
 
 from array import array
 
+from bms.balance_turn import POINTS as BALANCE_POINTS
 from bms.charge_control import ChargeControl
 from bms.energy import POINTS as ENERGY_POINTS
 from bms.energy import Energy
@@ -40,12 +41,14 @@ class SlowPath:
     """Reads what the fast path published; `limits` and `counter` are shared with it.
 
     posted: pairs of point names and an array of their values (those of a vector in a row), which
-    others keep up to date. health: a bms.health.Health, or None.
+    others keep up to date. health: a bms.health.Health, balance: a bms.balance_turn.BalanceTurn;
+    both may be None.
     """
 
-    def __init__(self, points, parameters, limits, counter, posted=(), health=None):
+    def __init__(self, points, parameters, limits, counter, posted=(), health=None, balance=None):
         self._points = points
         self._health = health
+        self.balance = balance
         self._limits = limits
         self._counter = counter
         self._estimator = SocEstimator(parameters)
@@ -70,6 +73,10 @@ class SlowPath:
             first = points.offset(HEALTH_POINTS[0]) - points.fast_size
             self._health_shown = memoryview(health.shown)
             self._health_view = self._view[first : first + len(health.shown)]
+        if balance is not None:
+            first = points.offset(BALANCE_POINTS[0]) - points.fast_size
+            self._balance_shown = memoryview(balance.shown)
+            self._balance_view = self._view[first : first + len(balance.shown)]
 
     def step(self, elapsed_ms):
         """Update estimate and limits from the latest measurement, if there is a valid one."""
@@ -89,10 +96,14 @@ class SlowPath:
                 self._read("cell_max_mv"),
             )
         if health is not None:  # also without a measurement: time passes
-            health.step(elapsed_ms, self._snapshot, estimator, self._counter)
+            bled_mah = None if self.balance is None else self.balance.imbalance.bled_mah
+            health.step(elapsed_ms, self._snapshot, estimator, self._counter, bled_mah)
             self._write("soh_bp", health.soh_bp)
             self._write("cycles", health.cycles)
             self._health_view[0:] = self._health_shown
+        if self.balance is not None:
+            self.balance.step(elapsed_ms, self._snapshot, estimator.soc_bp, estimator.full_mah)
+            self._balance_view[0:] = self._balance_shown
         if valid:
             self._update_limits(elapsed_ms)
         else:

@@ -5,6 +5,7 @@ snapshot that the console took when the command was given.
 """
 
 from bms.points import (
+    BALANCING_STATES,
     PATH_BUS_ABOVE,
     PATH_STATES,
     SELF_TESTS,
@@ -174,6 +175,15 @@ def _path(console):
     return text + (", limited current only" if console.point("limited") == 1 else "")
 
 
+def _balancing(console):
+    state = console.point("balancing_state")
+    text = MISSING if state == INVALID else BALANCING_STATES[state].replace("_", " ")
+    suspect = console.point("balance_suspect")
+    if suspect >= 0:
+        text += ", no effect on cell %d: look at its lead and its switch" % (suspect + 1)
+    return text
+
+
 def _charge_limits(console):
     return "%s up to %s; %s: %s" % (
         _text(console, "charge_current_limit_ma"),
@@ -240,6 +250,7 @@ _FIGURES = (
     ("May charge", _charge_limits),
     ("May discharge", _discharge_limits),
     ("Asks for", _requests),
+    ("Balancing", _balancing),
     ("State", _state),
     ("Started", _starts),
 )
