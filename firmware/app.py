@@ -210,14 +210,6 @@ class Application:
 
         return WithCurrentSensor(chip, CurrentSensor(self._board.sensor_bus(), self.parameters))
 
-    def _cell_model(self):
-        """What the cells are like, from the built-in model of their chemistry."""
-        name = self._choice("chemistry")
-        module = __import__("cells." + name, None, None, (name,))
-        model = CellModel(module.CELL)
-        give_back("cells." + name)
-        return model
-
     def _power_path(self):
         board = self._board
         if self.parameters.value("power_path") != _CONTACTOR:
@@ -236,6 +228,21 @@ class Application:
             self.parameters,
             self.faults,
         )
+
+    def _cell_model(self):
+        """The builder's own, if there is one for this chemistry, else the built-in one."""
+        from storage import cell_file
+
+        chemistry = self._choice("chemistry")
+        model, problem = cell_file.load("/cell.json", chemistry)
+        if problem:
+            print("%s; the built-in model is used instead" % problem)
+        if model is None:
+            name = "cells." + chemistry
+            model = CellModel(__import__(name, None, None, ("CELL",)).CELL)
+            give_back(name)
+        give_back("storage.cell_file")
+        return model
 
     def _relays(self):
         value = self.parameters.value

@@ -15,6 +15,7 @@ import micropython
 
 from afe.bq76952 import Bq76952
 from bms.battery import Battery
+from bms.cell_model import CellModel
 from bms.events import Events
 from bms.faults import Faults
 from bms.parameters import Parameters
@@ -24,6 +25,7 @@ from bms.switch import FetPath
 from boards.sim import heap
 from boards.sim.load import HouseholdDay
 from boards.sim.world import World
+from cells.lfp import CELL
 
 STEPS = 5000
 PERIOD_MS = 100
@@ -65,7 +67,9 @@ def measure(cells, crc):
     afe = Bq76952(bus, parameters, crc)
     faults = Faults()
     path = FetPath(afe, off_line, lambda _level: None, parameters, faults)
-    battery = Battery(Points(ROWS), parameters, faults, afe, path, Events(), True)
+    battery = Battery(
+        Points(ROWS), parameters, faults, afe, path, Events(), True, model=CellModel(CELL)
+    )
     for _ in range(START_STEPS):
         world.advance(PERIOD_MS * 1000)
         battery.step(PERIOD_MS)

@@ -34,6 +34,12 @@ def parameters_with(settings):
     return parameters
 
 
+def cell_model(parameters):
+    """The built-in model of the configured chemistry."""
+    chemistry = CHEMISTRIES[parameters.value("chemistry")]
+    return CellModel(__import__("cells." + chemistry, None, None, ("CELL",)).CELL)
+
+
 class Bench:
     """`settings` are parameters by name; what happens is in `chip`, `battery` and the points."""
 

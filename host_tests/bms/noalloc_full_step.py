@@ -11,6 +11,7 @@ from array import array
 from afe.bq76952 import Bq76952
 from bms import requests
 from bms.battery import Battery
+from bms.cell_model import CellModel
 from bms.events import FIELDS, Events
 from bms.fault_register import WORDS
 from bms.faults import Faults
@@ -22,6 +23,7 @@ from bms.table import INVALID
 from boards.sim import faults, heap
 from boards.sim.load import ConstantLoad
 from boards.sim.world import World
+from cells.lfp import CELL
 
 PERIOD_MS = 100
 BROKEN_STEPS = 60  # how long a fault stands
@@ -70,6 +72,7 @@ battery = Battery(
     FetPath(afe, charge_off, discharge_off, parameters, table),
     log,
     True,
+    model=CellModel(CELL),
 )
 words = points.offset("faults")
 names = [name for name, _ in faults.FAULTS]

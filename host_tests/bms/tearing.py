@@ -99,9 +99,12 @@ class Estimator:
     made, and looks at what it was given."""
 
     def __init__(self):
-        self.soc_bp = self.remaining_mah = self.full_mah = self.full_age_s = 0
+        self.soc_bp = self.remaining_mah = self.full_mah = 0
+        self.estimate_bp = self.sigma_bp = self.quality = self.full_age_s = 0
 
-    def update(self, elapsed_ms, net_mah, current_ma, cell_min_mv, cell_max_mv):
+    def update(
+        self, elapsed_ms, net_mah, current_ma, cell_min_mv, cell_max_mv, mean_dmv, temperature_dc
+    ):
         agree([current_ma // 100, (cell_min_mv - 3200) // 5, (cell_max_mv - 3200) // 5])
         self.soc_bp += 1
         self.remaining_mah += 1

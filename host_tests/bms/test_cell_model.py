@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bms.cell_model import BRANCH_MAX, CellModel, CellModelError
-from host_tests.bms.cells import RAMP, ramp_cell
+from host_tests.bms.made_up_cells import RAMP, ramp_cell
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from bms.limits import CHARGE, DISCHARGE, Limits
 from bms.parameters import ParameterError
 from bms.table import INVALID
 from host_tests.bms.bench import CHEMISTRIES, MID_CELL_MV, Bench, parameters_with
-from host_tests.bms.cells import ramp_cell
 from host_tests.bms.limits_day import model_of
+from host_tests.bms.made_up_cells import ramp_cell
 
 # Defaults of LiFePO4: 50 A in, 100 A out.
 # charging ends between 3500 mV and 3600 mV, a pack of 3500 mV and 3580 mV in the mean,
@@ -153,7 +153,7 @@ def test_a_limited_pack_is_offered_the_limited_current_and_never_more_than_its_c
     assert aims(parameters, limited=True, cell_max_mv=3596)[0] == (2000, "cell_voltage")
 
 
-# Predictions, with the cell of host_tests.bms.cells: 10 milliohm at 25 degC for 2 Ah, and branches
+# Predictions, with the cell of host_tests.bms.made_up_cells: 10 milliohm at 25 degC for 2 Ah, and branches
 # of 0.5 times that within 30 s and 0.8 times within 900 s. A pack of 280 Ah: 71 microohm. The
 # limits count a quarter more: 88, and within 60 s 86 % of 44 and 6 % of 70.
 R_60_S = 88.0 + 0.8646 * 44 + 0.0645 * 70

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bms.cell_model import CellModel
 from bms.prediction import HORIZONS_S, Prediction
 from host_tests.bms.bench import parameters_with
-from host_tests.bms.cells import ramp_cell
+from host_tests.bms.made_up_cells import ramp_cell
 
 
 def prediction(capacity_mah=280000, **cell):

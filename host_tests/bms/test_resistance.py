@@ -10,7 +10,7 @@ import pytest
 from bms.cell_model import CellModel
 from bms.resistance import Resistance
 from cells.lfp import CELL
-from host_tests.bms.cells import ramp_cell
+from host_tests.bms.made_up_cells import ramp_cell
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 SECOND_MS = 1000

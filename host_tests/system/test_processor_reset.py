@@ -17,6 +17,7 @@ from bms.points import Points, set_bit_names
 from bms.switch import FetPath
 from boards.sim import faults
 from boards.sim.world import World
+from host_tests.bms.bench import cell_model
 from host_tests.system.simulated_board import SETTINGS
 
 PERIOD_MS = 100
@@ -48,7 +49,14 @@ class Board:
             self.faults,
         )
         self.battery = Battery(
-            self.points, self.parameters, self.faults, self.driver, path, Events(), True
+            self.points,
+            self.parameters,
+            self.faults,
+            self.driver,
+            path,
+            Events(),
+            True,
+            model=cell_model(self.parameters),
         )
 
     def run(self, duration_ms):

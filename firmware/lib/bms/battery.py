@@ -88,8 +88,8 @@ class Battery:
     For commissioning: captured_cell_mv, captured_stack_mv are the raw sample of the latest
     CAPTURE request, which `captures` counts; `trial` is the limited first current.
     posted: what else the slow path shows, see bms.slow_path. model: the cells' (bms.cell_model);
-    without one, as on a board without a configuration, there is no `health` (bms.health), and
-    nothing is balanced.
+    without one, as on a board without a configuration, there is no slow path, no `health`
+    (bms.health), and nothing is balanced.
     """
 
     def __init__(
@@ -155,15 +155,18 @@ class Battery:
         )
         self._limits = Limits(parameters, model)
         self.health = None if model is None else Health(points, parameters, model, log)
-        self._slow = SlowPath(
-            points,
-            parameters,
-            self._limits,
-            self._counter,
-            posted,
-            self.health,
-            None if model is None else self._balance_turn(parameters, model),
-        )
+        self._slow = None
+        if model is not None:
+            self._slow = SlowPath(
+                points,
+                parameters,
+                self._limits,
+                self._counter,
+                model,
+                posted,
+                self.health,
+                self._balance_turn(parameters, model),
+            )
         if configured:
             self._chip.start()
         else:
@@ -223,6 +226,11 @@ class Battery:
         if empty:
             self._protection.force_undervoltage()
 
+    @property
+    def checkpoint(self):
+        """What the slow path wants kept (bms.checkpoint), or None."""
+        return self._slow.checkpoint if self._slow is not None else None
+
     def empty(self):
         """Whether undervoltage blocks the discharge. Any context."""
         return self._protection.undervoltage()
@@ -264,7 +272,7 @@ class Battery:
 
     def slow_step(self, elapsed_ms):
         """State of charge and limits, once a second. Does nothing without a configuration."""
-        if self._configured:
+        if self._slow is not None:
             self._slow.step(elapsed_ms)
 
     def _step(self, elapsed_ms):

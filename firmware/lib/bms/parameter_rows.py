@@ -192,6 +192,7 @@ ROWS = b"""
 1093|full_hold_s|s|u16|10|3600|180|now|for this long
 1094|empty_cell_mv|mV|u16|1000|4000|2900/3150/1850/1950|now|The pack is empty when a cell is below this
 1095|empty_hold_s|s|u16|1|600|10|now|for this long
+1096|soc_slew_bp|0.01%|u16|1|10000|100|now|The reported state of charge moves towards a better estimate by this much a minute
 
 # Health
 1180|counter_offset_bp|0.01%|u16|1|100|10|now|The charge counter may be wrong by this much of the design capacity in an hour

@@ -114,4 +114,8 @@ imbalance_mah|mAh|i32|16|count|Charge that each cell has more than the mean cell
 balancing_state|-|i32|1|count|What the balancing does, or why it does nothing; see the table of balancing states
 balancing_loss_mwh|mWh|i32|1|count|Energy that the balancing turned into heat since the start
 balance_suspect|-|i32|1|count|Cell whose bleeding has no effect, counting from 0; -1: none
+soc_estimate_bp|0.01%|i32|1|slow|Estimated state of charge, towards which soc_bp moves slowly
+soc_sigma_bp|0.01%|i32|1|slow|Standard deviation of the estimate: the truth is within two of it 19 times in 20
+soc_quality|-|i32|1|slow|What the state of charge is worth: 0 unknown, 1 estimating, 2 synced at full or empty
+hours_since_full|h|i32|1|count|Time since the pack was charged full, counted while the board runs
 """

@@ -50,6 +50,12 @@ PATH_FAILED = 6  # a latched fault of the path itself
 PATH_BRIDGING = 7  # one direction is blocked; its switch is on to spare its body diode
 PATH_BUS_ABOVE = 8  # contactors stay open, because a charger holds the bus above the pack
 
+# What the state of charge is worth, as the point `soc_quality` shows it.
+QUALITIES = ("unknown", "estimating", "synced")
+QUALITY_UNKNOWN = 0  # only a guess from a voltage
+QUALITY_ESTIMATING = 1  # found from the voltage over some time
+QUALITY_SYNCED = 2  # the pack was full or empty, and the count since then is good
+
 # Checks of the start-up self-test, as bits of the point `self_test_failed`.
 SELF_TESTS = (
     "afe_identity", "afe_configuration", "gates_off", "balance_switches", "cell_wires",

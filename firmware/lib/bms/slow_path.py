@@ -8,6 +8,7 @@ from array import array
 
 from bms.balance_turn import POINTS as BALANCE_POINTS
 from bms.charge_control import ChargeControl
+from bms.checkpoint import Checkpoint
 from bms.energy import POINTS as ENERGY_POINTS
 from bms.energy import Energy
 from bms.health import POINTS as HEALTH_POINTS
@@ -17,11 +18,16 @@ from bms.soc import SocEstimator
 from bms.table import INVALID, give_back
 
 _READ = (
-    "current_ma", "cell_min_mv", "cell_max_mv", "limited", "charge_allowed", "discharge_allowed",
-    "pack_voltage_mv", "path_state", "power_w",
+    "current_ma", "cell_min_mv", "cell_max_mv", "temperature_min_dc", "temperature_max_dc",
+    "limited", "charge_allowed", "discharge_allowed", "pack_voltage_mv", "path_state", "power_w",
+    "cell_voltage_mv",
 )  # fmt: skip
 _WRITTEN = (
     "soc_bp",
+    "soc_estimate_bp",
+    "soc_sigma_bp",
+    "soc_quality",
+    "hours_since_full",
     "soh_bp",
     "remaining_mah",
     "full_mah",
@@ -40,18 +46,22 @@ _SETTINGS = ("discharge_cell_mv", "design_capacity_mah")
 class SlowPath:
     """Reads what the fast path published; `limits` and `counter` are shared with it.
 
+    model: of the cells (bms.cell_model). checkpoint: what somebody should keep over a reset.
     posted: pairs of point names and an array of their values (those of a vector in a row), which
     others keep up to date. health: a bms.health.Health, balance: a bms.balance_turn.BalanceTurn;
     both may be None.
     """
 
-    def __init__(self, points, parameters, limits, counter, posted=(), health=None, balance=None):
+    def __init__(
+        self, points, parameters, limits, counter, model, posted=(), health=None, balance=None
+    ):
         self._points = points
         self._health = health
         self.balance = balance
         self._limits = limits
         self._counter = counter
-        self._estimator = SocEstimator(parameters)
+        self._estimator = SocEstimator(parameters, model)
+        self.checkpoint = Checkpoint(self._estimator)
         self._settings = parameters.values
         self._series_cells = parameters.value("series_cells")  # a change waits for a restart
         self._setting_at = {name: parameters.index(name) for name in _SETTINGS}
@@ -94,7 +104,10 @@ class SlowPath:
                 self._read("current_ma"),
                 self._read("cell_min_mv"),
                 self._read("cell_max_mv"),
+                self._mean_dmv(),
+                (self._read("temperature_min_dc") + self._read("temperature_max_dc")) // 2,
             )
+            self.checkpoint.step(elapsed_ms)
         if health is not None:  # also without a measurement: time passes
             bled_mah = None if self.balance is None else self.balance.imbalance.bled_mah
             health.step(elapsed_ms, self._snapshot, estimator, self._counter, bled_mah)
@@ -117,6 +130,11 @@ class SlowPath:
         self._write("force_charge_requested", charging.force_charge_requested)
         self._write("discharge_voltage_limit_mv", cells * self._setting("discharge_cell_mv"))
         self._write("soc_bp", estimator.soc_bp if valid else INVALID)
+        self._write("soc_estimate_bp", estimator.estimate_bp if valid else INVALID)
+        self._write("soc_sigma_bp", estimator.sigma_bp if valid else INVALID)
+        self._write("soc_quality", estimator.quality if valid else INVALID)
+        age_s = estimator.full_age_s
+        self._write("hours_since_full", INVALID if age_s < 0 else age_s // 3600)
         self._write("remaining_mah", estimator.remaining_mah if valid else INVALID)
         self._write("full_mah", estimator.full_mah)
         self._write("design_mah", design_mah)
@@ -148,6 +166,14 @@ class SlowPath:
             self._read("charge_allowed") == 1,
             self._read("discharge_allowed") == 1,
         )
+
+    def _mean_dmv(self):
+        """Mean cell voltage in 0.1 mV."""
+        first = self._read_at["cell_voltage_mv"]
+        total_mv = 0
+        for cell in range(first, first + self._series_cells):
+            total_mv += self._snapshot[cell]
+        return total_mv * 10 // self._series_cells
 
     def _setting(self, name):
         return self._settings[self._setting_at[name]]

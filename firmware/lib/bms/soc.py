@@ -1,19 +1,55 @@
-"""State of charge, first version: exact counting between a full and an empty anchor.
+"""State of charge: exact counting, a search over all states of charge, and two anchors.
 
 `ChargeCounter` runs in the fast path and never loses a milliampere-millisecond: whole mAh are
 carried out of a small remainder, because a mA*ms counter would leave the integers that are free of
 allocation after 18 minutes at 1 A (micropython.md, 3).
-`SocEstimator` runs in the slow path; a better estimator keeps its `update` and its attributes.
+
+`SocEstimator` runs in the slow path. The counted charge is its backbone. Between the anchors
+bms.cell_voltage and bms.soc_filter say where the voltage puts the pack, and how sure that is. The
+highest cell's voltage, a small current and time make a pack full, and the lowest cell's make it
+empty; there the voltage is no matter of opinion.
+What links report moves smoothly: with the counted charge, and slowly towards the estimate
+(`soc_slew_bp`); only a pack that is charged full jumps, to 100 %, which nothing else shows.
+
+Integers below 2**30; `update` allocates nothing. Charge inside is in 0.001 % of the capacity
+("mpc"), as in bms.soc_filter.
 """
+
+from bms.cell_voltage import CellVoltage
+from bms.points import QUALITY_ESTIMATING, QUALITY_SYNCED, QUALITY_UNKNOWN
+from bms.soc_filter import SocFilter
 
 _MA_MS_PER_MAH = 3600000
 _MAH_PER_AH = 1000
 _CHUNK_MS = 1000  # 1000 A for 1000 ms stays below 2**30
 _FULL_BP = 10000
-_START_BP = 5000
-FULL = 1
-EMPTY = 2
-"""Kinds of anchors."""
+_FULL_MPC = 100000
+_MPC_PER_BP = 10
+_ELAPSED_MAX_MS = 60000  # a longer pause is one with a gap in the record
+_PART_MAH = 10000  # times _FULL_MPC this stays below 2**30
+_MINUTE_MS = 60000
+
+_UNKNOWN_BP = 1500  # an estimate with a larger sigma is none
+_SYNCED_BP = 500
+
+START_SIGMA_BP = 500
+"""Of a start that a person or a log gives without one."""
+
+NO_ANCHOR, FULL, EMPTY = range(3)
+"""What `anchor` says: the latest one."""
+
+_AGE_MAX_S = 1 << 29
+_NOT_FULL_BP = 9900  # the most that is shown before the pack is full
+_TAIL_HOURS = 20  # the charge current of a full pack is below C/20
+_LOAD_HOURS = 3  # above C/3 a low voltage is the load's
+_BACK_SHARE = 10  # noise around no current: a tenth of the tail current flows the other way
+_FULL_BAND_MV = 5  # so far the voltage may sag while the pack is already held full
+_WITHIN_SLOWER = 5  # what is within sigma is corrected so many times slower
+_EMPTY_FASTER = 10
+_NOTHING_BP = 5000
+_RESTORED_DOUBT_PERCENT = 10
+_STARTED_DOUBT_PERCENT = 30
+_STOPPED_SIGMA_BP = 100  # what may have flowed while nobody counted
 
 
 class ChargeCounter:
@@ -45,13 +81,17 @@ class ChargeCounter:
 
 
 class SocEstimator:
-    """Remaining charge from the counter and two anchors. Slow path.
+    """What the pack holds. model: of its cells (bms.cell_model).
 
-    Until the first anchor it starts from half full, because a resting voltage says little about a
-    flat LiFePO4 curve (estimation.md, section 3.1).
+    soc_bp: what is reported; estimate_bp, sigma_bp: the estimate and its standard deviation;
+    quality: of bms.points.QUALITIES; remaining_mah; full_mah: what the full pack holds (others may
+    correct it); anchors: how many there were; anchor: the latest (NO_ANCHOR, FULL or EMPTY);
+    full_age_s: since the pack was full, -1 if not known; offset_bp_h: of the sensor, in 0.01 %
+    of capacity per hour; r0_uohm: resistance of the mean cell within about a second; found:
+    whether there is an estimate at all yet, else the attributes mean nothing.
     """
 
-    def __init__(self, parameters):
+    def __init__(self, parameters, model):
         self._values = parameters.values
         self._design = parameters.index("design_capacity_mah")
         self._full_cell = parameters.index("full_cell_mv")
@@ -59,58 +99,228 @@ class SocEstimator:
         self._full_hold = parameters.index("full_hold_s")
         self._empty_cell = parameters.index("empty_cell_mv")
         self._empty_hold = parameters.index("empty_hold_s")
+        self._slew = parameters.index("soc_slew_bp")
+        self._model = model
         self._full_ms = 0  # how long the pack has looked full
         self._empty_ms = 0  # how long the pack has looked empty
+        self._held = False  # at an anchor
         self._counted_mah = 0  # the counter at the last update
-        self.anchors = 0  # how often the pack became full or empty
-        self.anchor = 0  # which of them was the latest
-        self.full_mah = self._values[self._design]  # anybody may change it
-        self._scaled_mah = self.full_mah  # to which remaining_mah belongs
-        self.remaining_mah = self.full_mah * _START_BP // _FULL_BP
-        self.full_age_s = -1  # since the pack was full; -1: not since the start
+        self._rest = 0  # of mAh * _FULL_MPC over full_mah
+        self._slew_rest = 0
         self._age_ms = 0
+        self._shown_mpc = 0
+        self._estimate_mpc = 0
+        self.sigma_bp = _NOTHING_BP
+        self.anchors = 0
+        self.anchor = NO_ANCHOR
+        self.full_age_s = -1
+        self.design_mah = 0
+        self.full_mah = 0
+        self._follow_design()
+        self.start(_FULL_BP // 2, _NOTHING_BP, 100)
+        self.found = False  # nothing was shown yet from where to move slowly
+        self.soh_bp = _FULL_BP
+
+    def _follow_design(self):
+        """Another design capacity: another pack, whose percentage is as good a guess as any."""
+        self.design_mah = self._values[self._design]
+        self.full_mah = self.design_mah
+        self._rest = 0
+        self._voltage = CellVoltage(self._model, self.design_mah)
+        self._filter = SocFilter(self._model)
+
+    def start(self, soc_bp, sigma_bp, doubt_percent=_STARTED_DOUBT_PERCENT):
+        """Begin with what a person or a log says. doubt_percent: how likely that is wrong."""
+        self._filter.start(soc_bp * _MPC_PER_BP, sigma_bp, doubt_percent)
+        self._begin_at(soc_bp, soc_bp, self._filter.sigma_bp)
+
+    def restore(self, soc_bp, estimate_bp, sigma_bp, branch, anchor, full_age_s):
+        """Go on after a reset with what `kept` gave; the time in between is not known."""
+        sigma_bp += _STOPPED_SIGMA_BP
+        self._filter.start(estimate_bp * _MPC_PER_BP, sigma_bp, _RESTORED_DOUBT_PERCENT, True)
+        self._voltage.restore_branch(branch)
+        self._begin_at(soc_bp, estimate_bp, sigma_bp)
+        self.anchor = anchor
+        self.full_age_s = full_age_s
+
+    def _begin_at(self, soc_bp, estimate_bp, sigma_bp):
+        self._shown_mpc = soc_bp * _MPC_PER_BP
+        self._estimate_mpc = estimate_bp * _MPC_PER_BP
+        self.sigma_bp = sigma_bp
+        self.found = True
 
     @property
     def soc_bp(self):
-        """State of charge in 0.01 %, 0 to 10000."""
-        return self.remaining_mah * _FULL_BP // self.full_mah
+        """What is reported, in 0.01 %: 10000 only when the pack was charged full."""
+        return self._shown_mpc // _MPC_PER_BP
 
-    def update(self, elapsed_ms, net_mah, current_ma, cell_min_mv, cell_max_mv):
-        """Take one good measurement; `net_mah` is the counter's."""
-        values = self._values
-        if self._scaled_mah != self.full_mah:
-            self.remaining_mah = self.remaining_mah * self.full_mah // self._scaled_mah
-            self._scaled_mah = self.full_mah
-        self.remaining_mah += net_mah - self._counted_mah
-        self._counted_mah = net_mah
-        looks_full = (
-            cell_max_mv >= values[self._full_cell] and 0 <= current_ma < values[self._full_current]
+    @property
+    def estimate_bp(self):
+        """The estimate in 0.01 %."""
+        return self._estimate_mpc // _MPC_PER_BP
+
+    @property
+    def remaining_mah(self):
+        """What is reported, as charge."""
+        return self.full_mah // _FULL_BP * self.soc_bp + (
+            self.full_mah % _FULL_BP * self.soc_bp // _FULL_BP
         )
-        looks_empty = cell_min_mv <= values[self._empty_cell] and current_ma < 0
-        full_before = self._is_full()
-        empty_before = self._is_empty()
-        self._full_ms = self._full_ms + elapsed_ms if looks_full else 0
-        self._empty_ms = self._empty_ms + elapsed_ms if looks_empty else 0
-        if self.full_age_s >= 0:
-            self._age_ms += elapsed_ms
-            self.full_age_s += self._age_ms // 1000
-            self._age_ms %= 1000
-        if self._is_full():
-            self.full_age_s = 0
-            self.remaining_mah = self.full_mah
-            self._note(FULL, full_before)
-        if self._is_empty():
-            self.remaining_mah = 0
-            self._note(EMPTY, empty_before)
-        self.remaining_mah = max(0, min(self.full_mah, self.remaining_mah))
 
-    def _is_full(self):
-        return self._full_ms >= self._values[self._full_hold] * 1000
+    @property
+    def quality(self):
+        """How sure the estimate is."""
+        if self.sigma_bp > _UNKNOWN_BP:
+            return QUALITY_UNKNOWN
+        if self.anchor != NO_ANCHOR and self.sigma_bp <= _SYNCED_BP:
+            return QUALITY_SYNCED
+        return QUALITY_ESTIMATING
 
-    def _is_empty(self):
-        return self._empty_ms >= self._values[self._empty_hold] * 1000
+    @property
+    def branch(self):
+        """Of the hysteresis, as bms.cell_model says."""
+        return self._voltage.latest_branch()
 
-    def _note(self, kind, before):
-        if not before:
+    @property
+    def offset_bp_h(self):
+        """What the current sensor probably shows too much."""
+        return self._filter.offset_bp_h
+
+    @property
+    def r0_uohm(self):
+        """Resistance as learned from steps of the current."""
+        return self._voltage.r0_uohm
+
+    def update(
+        self,
+        elapsed_ms,
+        net_mah,
+        current_ma,
+        cell_min_mv,
+        cell_max_mv,
+        mean_dmv,
+        temperature_dc,
+    ):
+        """Take one good measurement; `net_mah` is the counter's, `mean_dmv` the mean cell's
+        voltage in 0.1 mV."""
+        if self.design_mah != self._values[self._design]:
+            self._follow_design()
+            self.start(self.estimate_bp, self.sigma_bp)
+        moved_mpc = self._count(net_mah)
+        if not self.found:  # nothing better yet than a voltage that may not have rested
+            estimate_bp = self._model.soc_bp(mean_dmv, 0, temperature_dc)
+            self._shown_mpc = self._estimate_mpc = estimate_bp * _MPC_PER_BP
+        elapsed_ms = max(1, min(_ELAPSED_MAX_MS, elapsed_ms))
+        self._grow_older(elapsed_ms)
+        block = self._voltage.step(elapsed_ms, moved_mpc, current_ma, mean_dmv, temperature_dc)
+        full = self._looks_full(elapsed_ms, current_ma, cell_max_mv)
+        if full:
+            self._hold(FULL, block)
+        elif self._looks_empty(elapsed_ms, current_ma, cell_min_mv):
+            self._hold(EMPTY, block)
+        else:
+            self._held = False
+            self._search(elapsed_ms, block)
+        self._show(elapsed_ms, moved_mpc, full)
+
+    def _count(self, net_mah):
+        """Exact share of the capacity that the counted charge is, in mpc."""
+        moved_mah = net_mah - self._counted_mah
+        self._counted_mah = net_mah
+        moved_mpc = 0
+        while moved_mah != 0:  # in one go, but for what flowed while nothing was measured
+            part_mah = max(-_PART_MAH, min(_PART_MAH, moved_mah))
+            moved_mah -= part_mah
+            charge = self._rest + part_mah * _FULL_MPC
+            part_mpc = charge // self.full_mah
+            self._rest = charge - part_mpc * self.full_mah
+            moved_mpc += part_mpc
+        moved_mpc = max(-_FULL_MPC, min(_FULL_MPC, moved_mpc))
+        self._estimate_mpc = max(0, min(_FULL_MPC, self._estimate_mpc + moved_mpc))
+        return moved_mpc
+
+    def _grow_older(self, elapsed_ms):
+        if self.full_age_s < 0:
+            return
+        self._age_ms += elapsed_ms
+        seconds = self._age_ms // 1000
+        self._age_ms -= seconds * 1000
+        self.full_age_s = min(_AGE_MAX_S, self.full_age_s + seconds)
+
+    def _looks_full(self, elapsed_ms, current_ma, cell_max_mv):
+        values = self._values
+        tail_ma = min(values[self._full_current], max(1, self.full_mah // _TAIL_HOURS))
+        held = self._full_ms > 0
+        if (
+            cell_max_mv >= values[self._full_cell] - (_FULL_BAND_MV if held else 0)
+            and -tail_ma // _BACK_SHARE <= current_ma < tail_ma
+        ):
+            hold_ms = values[self._full_hold] * 1000
+            self._full_ms = min(hold_ms, self._full_ms + elapsed_ms)
+            return self._full_ms >= hold_ms
+        self._full_ms = 0
+        return False
+
+    def _looks_empty(self, elapsed_ms, current_ma, cell_min_mv):
+        values = self._values
+        if (
+            cell_min_mv <= values[self._empty_cell]
+            and -self.full_mah // _LOAD_HOURS <= current_ma < 0
+        ):
+            hold_ms = values[self._empty_hold] * 1000
+            self._empty_ms = min(hold_ms, self._empty_ms + elapsed_ms)
+            return self._empty_ms >= hold_ms
+        self._empty_ms = 0
+        return False
+
+    def _hold(self, anchor, block):
+        """The pack is at an end, and stays there while it looks so."""
+        full = anchor == FULL
+        if not self._held:
+            self._held = True
             self.anchors += 1
-            self.anchor = kind
+            self.anchor = anchor
+            self._filter.anchor(full)
+            self._voltage.skip()
+        elif block:
+            self._voltage.skip()
+        self._estimate_mpc = _FULL_MPC if full else 0
+        self.sigma_bp = self._filter.sigma_bp
+        if full:
+            self.full_age_s = 0
+
+    def _search(self, elapsed_ms, block):
+        """Give the filter its block, and a part of its work for every second."""
+        turns = 1 + elapsed_ms // 1001
+        if block:
+            while self._filter.busy:
+                self._work()
+            self._filter.add(self._voltage)
+            turns -= 1
+        while turns > 0 and self._filter.busy:
+            turns -= 1
+            self._work()
+
+    def _work(self):
+        if self._filter.work():
+            estimate_mpc = self._filter.estimate_mpc + self._voltage.since_block_mpc()
+            self._estimate_mpc = max(0, min(_FULL_MPC, estimate_mpc))
+            self.sigma_bp = self._filter.sigma_bp
+            self._voltage.slope_dmv = self._filter.slope_dmv()
+            if not self.found:
+                self.found = True
+                self._shown_mpc = self._estimate_mpc
+
+    def _show(self, elapsed_ms, moved_mpc, full):
+        """Move what is reported with the charge, and slowly towards the estimate."""
+        shown = self._shown_mpc + moved_mpc
+        off = self._estimate_mpc - shown
+        slew = self._values[self._slew] * elapsed_ms * _MPC_PER_BP + self._slew_rest
+        if self._empty_ms >= self._values[self._empty_hold] * 1000:
+            slew *= _EMPTY_FASTER
+        elif abs(off) <= self.sigma_bp * _MPC_PER_BP:
+            slew = slew // _WITHIN_SLOWER
+        step = slew // _MINUTE_MS
+        self._slew_rest = slew - step * _MINUTE_MS
+        shown += max(-step, min(step, off))
+        most = _FULL_MPC if full else max(_NOT_FULL_BP * _MPC_PER_BP, self._shown_mpc)
+        self._shown_mpc = _FULL_MPC if full else max(0, min(most, shown))

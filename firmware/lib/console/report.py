@@ -8,6 +8,8 @@ from bms.points import (
     BALANCING_STATES,
     PATH_BUS_ABOVE,
     PATH_STATES,
+    QUALITIES,
+    QUALITY_UNKNOWN,
     SELF_TESTS,
     STATE_ACTIVE,
     STATE_COMMISSIONING,
@@ -137,6 +139,24 @@ def _charge(console):
     )
 
 
+def _certainty(console):
+    """How sure the state of charge is, and why."""
+    quality = console.point("soc_quality")
+    if quality == INVALID:
+        return MISSING
+    text = QUALITIES[quality]
+    if quality != QUALITY_UNKNOWN:
+        text = "%s +-%s, %s" % (
+            _text(console, "soc_estimate_bp"),
+            _text(console, "soc_sigma_bp"),
+            text,
+        )
+    hours = console.point("hours_since_full")
+    if hours == INVALID:
+        return text + "; not charged full yet"
+    return text + "; full %s ago" % (duration(hours * 3600) if hours else "less than an hour")
+
+
 def _cell_range(console):
     return "%s (cell %s) to %s (cell %s), spread %s" % (
         _text(console, "cell_min_mv"),
@@ -243,6 +263,7 @@ def _starts(console):
 _FIGURES = (
     ("Pack", _pack),
     ("Charge", _charge),
+    ("Estimate", _certainty),
     ("Cells", _cell_range),
     ("Temperatures", _temperatures),
     ("Gates", _gates),

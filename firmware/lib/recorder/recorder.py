@@ -1,10 +1,11 @@
 """Keeps what must survive a reset or a power cut: events, latched faults, deep discharge, health.
 
 Three stores with three costs. The processor's retained memory is written every second and survives
-a watchdog or soft reset; the state file and the event log survive a power cut, and are written
+a watchdog or soft reset; the state files and the event log survive a power cut, and are written
 only when there is something new, in batches, because a flash write stalls an RP2040. So are the
 files of the pack's health, `health_a.json` and `health_b.json`, a few times a day: `k0`, `k1` and
 so on are the values of `kept` in bms.health.
+The estimates of bms.checkpoint have files, too, because they are written most often.
 Coroutine and start-up only, never the fast path. A flash that fails is a fault of its own
 (`event_log_failed`); what could not be written is tried again.
 """
@@ -45,6 +46,7 @@ class Recorder:
         self.cause = RESET_CAUSES[0]
         self._state = SavedState(directory)
         self._health = Slots(directory, "health", "kept")
+        self._estimates = Slots(directory, "estimates", "estimates")
         self._retained = Retained(retained)
         self._events = events
         self._words = array("i", [0] * WORDS)
@@ -106,6 +108,9 @@ class Recorder:
         )
         battery.restore_empty(get("undervoltage_rebounds", 0), bool(get("empty", 0)))
         self._restore_health(battery.health)
+        if battery.checkpoint is not None:
+            found = self._estimates.read()
+            battery.checkpoint.restore(found[0][1] if found else {})
         if self._retained.last_fault != NO_FAULT:
             self._events.post(LAST_FAULT, self._retained.last_fault, 0, 0)
         if self._retained.boot_loop:
@@ -141,6 +146,8 @@ class Recorder:
                 problem = self._write_state(battery) or problem
                 await asyncio.sleep_ms(0)
                 problem = self._write_health(battery.health) or problem
+                await asyncio.sleep_ms(0)
+                problem = self._write_estimates(battery.checkpoint) or problem
                 if problem and pause_s == 1:
                     print("events or state are not kept: %s" % problem)
                 pause_s = min(2 * pause_s, _PAUSE_MAX_S) if problem else 1
@@ -177,6 +184,15 @@ class Recorder:
             return None
         problem = self._health.write({"k%d" % at: value for at, value in enumerate(health.kept)})
         health.keep_due = bool(problem)
+        return problem
+
+    def _write_estimates(self, checkpoint):
+        """Returns why it did not work, or None."""
+        if checkpoint is None or not checkpoint.due:
+            return None
+        problem = self._estimates.write(checkpoint.kept())
+        if not problem:
+            checkpoint.written()
         return problem
 
     def _what_stands(self, battery):

@@ -1,0 +1,404 @@
+"""Where on the curve the cell is: a probability for every percent, and for some drifts of the
+current sensor.
+
+A rested voltage says little about a flat LiFePO4 curve, and a Kalman filter that starts at the
+wrong end of it stays there (estimation.md, section 1). So all states of charge are guessed at
+once: 101 of them, one for each percent, and each for a few offsets of the current sensor. All
+guesses move with the counted charge, and every block of bms.cell_voltage makes those likelier
+that explain it. What is left after a while is the answer, and its width is how sure it is.
+
+Goals: right from any start; honest; nothing is believed only because it was repeated: a block
+counts as the part of an independent observation that it is, and a guess that is far off is not
+punished by the square (Student's t with 3 degrees of freedom, then an exponential), because the
+model of the cell is wrong by some millivolts for hours, and everywhere a little.
+Limits: the curve belongs to the whole pack's mean cell. Capacity is not estimated here.
+
+Slow path; integers below 2**30; allocates nothing after construction. `add` takes a block, then
+every `work` does a part of it, at most some milliseconds on an RP2040: one row of guesses a call.
+Probabilities are relative; they add up to _ONE or a little less. Charge is in 0.001 % ("mpc").
+"""
+
+from array import array
+
+from bms.cell_model import BRANCH_MAX
+from bms.cell_voltage import WEIGHT_ONE
+
+_BINS = 101
+_TOP = 100
+_BIN_MPC = 1000
+_ONE = 1 << 24
+_FULL_MPC = 100000
+_FULL_BP = 10000
+
+# Offsets of the current sensor in 0.01 % of capacity per hour, and how likely each is, in percent.
+# 20 is a good shunt, 300 are 50 mA on a cell of 1.7 Ah.
+_OFFSETS_BP_H = (-300, -80, -20, 0, 20, 80, 300)
+_LIKELY = (1, 4, 20, 50, 20, 4, 1)
+ROWS = len(_OFFSETS_BP_H)
+
+_TABLE, _ROW, _READ, _IDLE = range(4)
+
+# 24 * 2 * ln(1 + z*z/4), where z is the residual in standard deviations, 5 values to one; from
+# four on a straight line.
+_STEPS_PER_SIGMA = 5
+_SURPRISE = bytes((
+    0, 0, 2, 4, 7, 11, 15, 19, 24, 28, 33, 38, 43, 47, 52, 57, 61, 65, 69, 73, 77, 81, 85, 89,
+    93, 96, 100, 104, 108, 112, 116, 119, 123, 127, 131, 135, 139, 143, 146, 150, 154, 158, 162,
+    166, 169, 173, 177, 181, 185, 189, 192, 196, 200, 204, 208, 212, 215, 219, 223, 227, 231,
+    235, 239, 242,
+))  # fmt: skip
+_SURPRISE_ONE = 24
+_LAST = len(_SURPRISE) - 1
+_SUM_SHIFT = 10
+_SMALL = 1 << 16  # times a factor of 14 bits stays small
+_GAIN_MAX = 4
+_BELL_END = 400  # of 64 to one sigma
+_BITS = 16
+_MIX_SHIFT = 14  # so that up to 1/16 changes rows in an hour
+_DOUBT_LOST = 70  # percent
+_LOST_STEPS = 5 * _STEPS_PER_SIGMA
+_LOST_BLOCKS = 3
+
+_MODEL_ERROR_PERCENT = 120  # of the model's own figure: another cell than the one measured
+_DROP_PERCENT = 15  # error of what is taken off for the current
+# What makes two neighbours exchange probability: time (1 % after one hour) and counted charge
+# (a gain error of 1 %).
+_SPREAD_PER_DS = 1  # of 65536; 65536 / 36000 / 2
+_SPREAD_MPC = 16  # so many mpc add one, too
+_SPREAD_MAX = 2048
+_SIGMA_MIN_BP = 50
+_SIGMA_PERCENT = 115
+_MIX_EVERY_DS = 6000  # one pair of neighbouring rows every ten minutes
+_NARROW = (420, 70, 9, 1)  # of 500: shape of a certain end, over its last percents
+
+
+class SocFilter:
+    """estimate_mpc, sigma_bp: mean and standard deviation at the middle of the latest block that
+    was worked through; offset_bp_h: mean offset of the current sensor."""
+
+    def __init__(self, model):
+        self._model = model
+        # One place more than percents: what comes after the last is like the last.
+        self._rows = [array("i", [0] * (_BINS + 1)) for _ in range(ROWS)]
+        self._curve_dmv = array("H", [0] * (_BINS + 1))  # of the block's branch and temperature
+        self._factor = array("H", [0] * (_LAST + 1))
+        self._fraction = array("i", [0] * ROWS)  # mpc above the bin's own percent, 0 to 999
+        self._drift = array("i", [0] * ROWS)  # part of a mpc
+        self._sum = array("i", [0] * ROWS)
+        self._first = array("i", [0] * ROWS)
+        self._second = array("i", [0] * ROWS)
+        self._job = _IDLE
+        self._row = 0
+        self._scale = 0  # from 0.1 mV to steps of the table, of 2**14
+        self._moved_mpc = 0
+        self._spread = 0
+        self._ds = 0
+        self._weight = 0
+        self._mix_ds = 0
+        self._mix_row = 0
+        self._fresh = True
+        self._half_gap_dmv = (
+            model.ocv_dmv(_FULL_BP // 2, BRANCH_MAX) - model.ocv_dmv(_FULL_BP // 2, -BRANCH_MAX)
+        ) // 2
+        self._open_dmv = 0
+        self._seen = False
+        self._lost = 0  # blocks in a row that nothing near the estimate explains
+        self.estimate_mpc = _FULL_MPC // 2
+        self.sigma_bp = 2900
+        self.offset_bp_h = 0
+        self.start(_FULL_MPC // 2, 10000, 100)
+
+    @property
+    def busy(self):
+        """Whether a block is not worked through yet."""
+        return self._job != _IDLE
+
+    def start(self, soc_mpc, sigma_bp, doubt_percent, seen=False):
+        """Begin with a bell around `soc_mpc` and, for `doubt_percent` of it, no idea at all.
+        seen: the voltage of today has its part in that already."""
+        sigma_mpc = max(300, sigma_bp * 10)
+        bells = self._rows[0]
+        total = 0
+        for place in range(_BINS):
+            bells[place] = _bell(place * _BIN_MPC - soc_mpc, sigma_mpc)
+            total += bells[place]
+        for row in range(ROWS - 1, -1, -1):  # the first row last: it holds the bells
+            share = _ONE // 100 * _LIKELY[row]
+            wide = share // 100 * doubt_percent // _BINS + 1
+            peak = share // 100 * (100 - doubt_percent) // total
+            p = self._rows[row]
+            for place in range(_BINS):
+                p[place] = wide + peak * bells[place]
+            self._fraction[row] = 0
+            self._drift[row] = 0
+        self._job = _IDLE
+        self._fresh = True
+        self._seen = seen
+        self._count_all()
+        self._read()
+
+    def anchor(self, full):
+        """The cell is certainly full, or empty: only the rows' shares survive, by how near each
+        row was to it."""
+        total = 0
+        shares = self._sum
+        for row in range(ROWS):
+            near = 0
+            for step in range(8):
+                near += self._rows[row][_BINS - 1 - step if full else step]
+            # Some doubt, so that no offset is ruled out by one reading.
+            shares[row] = (near >> _SUM_SHIFT) + _LIKELY[row] * 8
+            total += shares[row]
+        for row in range(ROWS):
+            share = (shares[row] << 10) // total  # of 1024
+            p = self._rows[row]
+            for place in range(_BINS):
+                p[place] = 1
+            for step in range(len(_NARROW)):
+                place = _BINS - 1 - step if full else step
+                p[place] += share * _NARROW[step] * (_ONE >> 19)
+            self._fraction[row] = 0
+            self._drift[row] = 0
+        self._job = _IDLE
+        self._fresh = False
+        self._count_all()
+        self._read()
+
+    def add(self, block):
+        """Take a block (bms.cell_voltage.CellVoltage); the one before must be worked through."""
+        self._ds = block.ds
+        self._moved_mpc = block.moved_mpc
+        self._open_dmv = block.open_dmv
+        self._model.curve_into(self._curve_dmv, block.branch, block.temperature_dc)
+        self._curve_dmv[_BINS] = self._curve_dmv[_BINS - 1]
+        error = self._model.error_dmv * _MODEL_ERROR_PERCENT // 100
+        drop = min(3000, block.drop_dmv * _DROP_PERCENT // 100)
+        loop = self._half_gap_dmv * block.branch_spread // BRANCH_MAX
+        sigma = _root(error * error + drop * drop + loop * loop // 3)
+        self._scale = (_STEPS_PER_SIGMA << 14) // max(8, sigma)
+        self._weight = block.weight
+        if self._fresh:
+            self._begin()
+        elif self._is_lost():
+            self._lost += 1
+            if self._lost >= _LOST_BLOCKS:
+                self.start(self.estimate_mpc, self.sigma_bp, _DOUBT_LOST)
+                self._begin()
+        else:
+            self._lost = 0
+        self._spread = min(
+            _SPREAD_MAX, _SPREAD_PER_DS * block.ds + abs(block.moved_mpc) // _SPREAD_MPC
+        )
+        self._job = _TABLE
+        self._row = 0
+
+    def _begin(self):
+        """The first block counts as a whole observation if nothing was known before. If something
+        was, it is part of that; but if it contradicts, that may have been another pack."""
+        if not self._seen:
+            self._weight = WEIGHT_ONE
+        elif self._is_lost():
+            self.start(self.estimate_mpc, self.sigma_bp, _DOUBT_LOST)
+            self._weight = WEIGHT_ONE
+        self._fresh = False
+        self._lost = 0
+
+    def _is_lost(self):
+        """Whether nothing within two sigma of the estimate could explain the block's voltage."""
+        reach = _BIN_MPC + 20 * self.sigma_bp
+        low = self._curve_dmv[max(0, self.estimate_mpc - reach) // _BIN_MPC]
+        high = self._curve_dmv[min(_FULL_MPC, self.estimate_mpc + reach) // _BIN_MPC]
+        off = max(low - self._open_dmv, self._open_dmv - high)
+        return off * self._scale >> 14 > _LOST_STEPS
+
+    def work(self):
+        """Do the next part of the latest block. Returns whether it is finished now."""
+        if self._job == _TABLE:
+            self._make_table()
+            self._job = _ROW
+        elif self._job == _ROW:
+            self._move(self._row)
+            self._weigh(self._row)
+            self._row += 1
+            if self._row == ROWS:
+                self._job = _READ
+        elif self._job == _READ:
+            self._mix_ds += self._ds
+            if self._mix_ds >= _MIX_EVERY_DS:
+                self._mix_ds = 0
+                self._mix(self._mix_row)
+                self._mix_row = (self._mix_row + 1) % (ROWS - 1)
+            self._read()
+            self._job = _IDLE
+            return True
+        return False
+
+    def slope_dmv(self):
+        """How much the open-circuit voltage changes over 1 %, around the estimate."""
+        half = max(1, min(20, self.sigma_bp // 100))
+        place = self.estimate_mpc // _BIN_MPC
+        low = max(0, place - half)
+        high = min(_BINS - 1, place + half)
+        return (self._curve_dmv[high] - self._curve_dmv[low]) // (high - low)
+
+    def _make_table(self):
+        """The factor that a residual brings, with what keeps the sum near _ONE."""
+        total = 0
+        for row in range(ROWS):
+            total += self._sum[row]
+        gain = 1
+        while gain < _GAIN_MAX and total < _ONE >> _SUM_SHIFT + 1:
+            total <<= 1
+            gain <<= 1
+        weight = self._weight >> 10  # of 1024
+        for step in range(_LAST + 1):
+            self._factor[step] = _exp(_SURPRISE[step] * weight // _SURPRISE_ONE) * gain
+
+    def _move(self, row):
+        """Shift a row by the charge that flowed, without the offset that the row stands for."""
+        drift = self._drift[row] - _OFFSETS_BP_H[row] * self._ds * 10
+        whole = drift // 36000  # mpc
+        self._drift[row] = drift - whole * 36000
+        fraction = self._fraction[row] + self._moved_mpc + whole
+        p = self._rows[row]
+        while fraction >= _BIN_MPC:
+            fraction -= _BIN_MPC
+            p[_TOP] = min(_ONE, p[_TOP] + p[_TOP - 1])
+            for place in range(_TOP - 1, 0, -1):
+                p[place] = p[place - 1]
+            p[0] = 1
+        while fraction < 0:
+            fraction += _BIN_MPC
+            p[0] = min(_ONE, p[0] + p[1])
+            for place in range(1, _TOP):
+                p[place] = p[place + 1]
+            p[_TOP] = 1
+        self._fraction[row] = fraction
+
+    def _weigh(self, row):
+        """Make the guesses of a row as much likelier as they explain the block, let neighbours
+        exchange a little, and add up what `_read` needs. The largest cost of all: kept short."""
+        p = self._rows[row]
+        curve = self._curve_dmv
+        factor = self._factor
+        open_dmv = self._open_dmv
+        scale = self._scale
+        spread = self._spread
+        fraction = (self._fraction[row] << 10) // _BIN_MPC
+        p[_BINS] = p[_TOP]
+        value = below = p[0]
+        ocv = curve[0]
+        total = first = second = 0
+        for place in range(1, _BINS + 1):
+            above_ocv = curve[place]
+            step = open_dmv - ocv - ((above_ocv - ocv) * fraction >> 10)
+            ocv = above_ocv
+            if step < 0:
+                step = -step
+            step = step * scale >> 14
+            gain = factor[step if step < _LAST else _LAST]
+            above = p[place]
+            after = value + (((below + above - value - value) >> 6) * spread >> 10)
+            below = value
+            value = above
+            # Two ways to multiply that keep the precision of small and the size of large values.
+            after = (after * gain >> 12) + 1 if after < _SMALL else (after >> 8) * gain >> 4
+            p[place - 1] = after
+            total += after >> _SUM_SHIFT
+            first += total
+            second += first
+        self._sum[row] = total
+        self._first[row] = first
+        self._second[row] = second
+
+    def _count_all(self):
+        """The sums of `_weigh`, for probabilities that came from elsewhere."""
+        for row in range(ROWS):
+            p = self._rows[row]
+            total = first = second = 0
+            for place in range(_BINS):
+                total += p[place] >> _SUM_SHIFT
+                first += total
+                second += first
+            self._sum[row] = total
+            self._first[row] = first
+            self._second[row] = second
+
+    def _read(self):
+        """Mean and standard deviation over all rows.
+
+        Sums of sums: with d the places from a guess to beyond the last one, a row's `first` is the
+        sum of its d, and `second` that of d * (d + 1) / 2.
+        """
+        total = 0
+        for row in range(ROWS):
+            total += self._sum[row]
+        middle = self.estimate_mpc // _BIN_MPC
+        mean = square = offset = weights = 0
+        for row in range(ROWS):
+            count = self._sum[row]
+            weight = (count << 10) // max(1, total)
+            if weight == 0:
+                continue
+            first = self._first[row]
+            whole = first // count
+            rest = first - whole * count
+            # Squares of d - whole, exactly; then relative to the row's own mean, in (0.1 %)**2.
+            second = 2 * self._second[row] - first - 2 * whole * first + whole * whole * count
+            rest_mpc = rest * _BIN_MPC // count
+            spread = second // count * 100 + second % count * 100 // count
+            spread -= rest_mpc * rest_mpc // 10000
+            away = (_BINS - whole - middle) * _BIN_MPC - rest_mpc + self._fraction[row]
+            mean += weight * away
+            tenths = away // 100
+            square += weight * min(1000000, spread + tenths * tenths)
+            offset += weight * _OFFSETS_BP_H[row]
+            weights += weight
+        weights = max(1, weights)
+        away = mean // weights
+        variance = max(0, square // weights - away // 100 * (away // 100))
+        self.estimate_mpc = max(0, min(_FULL_MPC, middle * _BIN_MPC + away))
+        sigma_bp = _root(variance * 100) * _SIGMA_PERCENT // 100
+        self.sigma_bp = _root(sigma_bp * sigma_bp + _SIGMA_MIN_BP * _SIGMA_MIN_BP)
+        self.offset_bp_h = offset // weights
+
+    def _mix(self, row):
+        """The offset of a sensor changes slowly: neighbouring rows exchange a little."""
+        lower = self._rows[row]
+        upper = self._rows[row + 1]
+        up = min(1024, 1024 * _LIKELY[row + 1] // _LIKELY[row])
+        down = min(1024, 1024 * _LIKELY[row] // _LIKELY[row + 1])
+        # Rows stand for different charges within their bins.
+        shift = (self._fraction[row] - self._fraction[row + 1] + _BIN_MPC // 2) // _BIN_MPC
+        for place in range(max(0, -shift), _BINS - max(0, shift)):
+            goes_up = (lower[place] >> _MIX_SHIFT) * up
+            goes_down = (upper[place + shift] >> _MIX_SHIFT) * down
+            lower[place] += goes_down - goes_up
+            upper[place + shift] += goes_up - goes_down
+
+
+def _bell(distance, sigma):
+    """4096 times the bell curve (not its area)."""
+    x = abs(distance) * 64 // sigma
+    return _exp(x * x // 8) if x < _BELL_END else 0
+
+
+def _exp(x):
+    """4096 * exp(-x / 1024), for x from 0 on, within 1."""
+    shift = x // 710  # ln(2)
+    x -= shift * 710
+    square = x * x >> 10
+    value = 4096 - 4 * x + 2 * square - square * x // 1536 + square * square // 6144
+    return value >> shift if shift < _BITS else 0
+
+
+def _root(square):
+    """Square root, rounded down."""
+    if square <= 0:
+        return 0
+    guess = 1 << 15
+    while True:
+        better = (guess + square // guess) >> 1
+        if better >= guess:
+            return guess
+        guess = better
