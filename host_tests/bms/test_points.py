@@ -71,6 +71,9 @@ MEASURED = [
     "current_ma",
     "power_w",
     "soc_bp",
+    "soc_estimate_bp",
+    "soc_sigma_bp",
+    "soc_quality",
     "remaining_mah",
     "cell_voltage_mv",
     "cell_min_mv",
@@ -201,7 +204,9 @@ def test_blanking_the_slow_values_leaves_what_rests_on_no_measurement(points):
     points.publish_slow(memoryview(array("i", [2] * size)))
     points.show_slow(False)
     blank = [name for name in names_of(points) if points.live[points.offset(name)] == INVALID]
-    assert set(blank) == {"soc_bp", "remaining_mah"}
+    assert set(blank) == {
+        "soc_bp", "remaining_mah", "soc_estimate_bp", "soc_sigma_bp", "soc_quality",
+    }  # fmt: skip
 
 
 def test_what_the_slow_path_hands_over_is_shown_by_the_next_step_only(points):

@@ -380,7 +380,7 @@ def test_the_points_show_estimate_charge_and_cycles():
     assert bench.point("soh_bp") == 10000
     assert bench.point("cycles") == 0
     assert bench.point("soc_quality") == 0
-    assert bench.point("hours_since_full") == INVALID
+    assert bench.point("full_age_h") == INVALID
     assert bench.point("remaining_mah") == bench.point("soc_bp") // 10
     assert bench.point("soc_bp") == pytest.approx(bench.point("soc_estimate_bp"), abs=51)
     assert bench.point("soc_sigma_bp") > 1500
@@ -399,9 +399,9 @@ def test_the_points_show_a_full_pack_and_how_long_ago_that_was():
         bench.slow()
     assert bench.point("soc_bp") == 10000
     assert bench.point("soc_quality") == 2
-    assert bench.point("hours_since_full") == 0
+    assert bench.point("full_age_h") == 0
     bench.chip.set_cells(3400)
     for _ in range(61):
         bench.step(100)
         bench.slow(60000)
-    assert bench.point("hours_since_full") == 1
+    assert bench.point("full_age_h") == 1

@@ -11,16 +11,27 @@ def test_status_says_first_that_all_is_well(board):
     assert lines[0] == "All is well: the pack is guarded and nothing is blocked."
     assert lines[1] == "Pack          13.31 V  +12.5 A  +166 W"
     assert lines[2] == "Charge        81.2 %, 81.2 Ah of 100.0 Ah, health 100.0 %, 12 cycles"
-    assert lines[3] == "Cells         3.312 V (cell 2) to 3.341 V (cell 4), spread 29 mV"
-    assert lines[4] == "Temperatures  -1.5 C to 23.4 C, board 31.0 C"
-    assert lines[5] == "Gates         charge on, discharge on"
-    assert lines[6] == "Power path    on"
-    assert lines[7] == "May charge    50.0 A up to 14.00 V; bulk: maximum"
-    assert lines[8] == "May discharge 100.0 A down to 12.00 V: warm cells"
-    assert lines[9] == "Asks for      a full charge is due"
-    assert lines[10] == "Balancing     --"
-    assert lines[11] == "State         active, running for 3 h 12 min"
-    assert lines[12] == "Started       12 times; by the watchdog in the last ten minutes: 0"
+    assert lines[3] == "Estimate      80.1 % +-2.1 %, synced; full 3 d 4 h ago"
+    assert lines[4] == "Cells         3.312 V (cell 2) to 3.341 V (cell 4), spread 29 mV"
+    assert lines[5] == "Temperatures  -1.5 C to 23.4 C, board 31.0 C"
+    assert lines[6] == "Gates         charge on, discharge on"
+    assert lines[7] == "Power path    on"
+    assert lines[8] == "May charge    50.0 A up to 14.00 V; bulk: maximum"
+    assert lines[9] == "May discharge 100.0 A down to 12.00 V: warm cells"
+    assert lines[10] == "Asks for      a full charge is due"
+    assert lines[11] == "Balancing     --"
+    assert lines[12] == "State         active, running for 3 h 12 min"
+    assert lines[13] == "Started       12 times; by the watchdog in the last ten minutes: 0"
+
+
+def test_status_says_what_the_state_of_charge_is_worth(board):
+    board.publish(soc_quality=0, full_age_h=INVALID)
+    assert "Estimate      unknown; not charged full yet" in board.ask("status")
+    board.publish(soc_quality=1, full_age_h=0)
+    lines = board.ask("status")
+    assert "Estimate      80.1 % +-2.1 %, estimating; full less than an hour ago" in lines
+    board.publish(soc_quality=INVALID)
+    assert "Estimate      --" in board.ask("status")
 
 
 def test_status_of_a_new_board_says_that_it_does_not_guard_and_what_to_do(new_board):

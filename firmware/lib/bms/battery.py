@@ -155,23 +155,24 @@ class Battery:
         )
         self._limits = Limits(parameters, model)
         self.health = None if model is None else Health(points, parameters, model, log)
-        self._slow = None
-        if model is not None:
-            self._slow = SlowPath(
-                points,
-                parameters,
-                self._limits,
-                self._counter,
-                model,
-                posted,
-                self.health,
-                self._balance_turn(parameters, model),
-            )
+        self._slow = None if model is None else self._slow_turns(points, parameters, model, posted)
         if configured:
             self._chip.start()
         else:
             self.condition("configuration_invalid", True)
         self._show_first()
+
+    def _slow_turns(self, points, parameters, model, posted):
+        return SlowPath(
+            points,
+            parameters,
+            self._limits,
+            self._counter,
+            model,
+            posted,
+            self.health,
+            self._balance_turn(parameters, model),
+        )
 
     def _balance_turn(self, parameters, model):
         afe = self._afe
@@ -186,7 +187,7 @@ class Battery:
     @property
     def balance(self):
         """The balancing (bms.balance_turn), or None."""
-        return self._slow.balance
+        return None if self._slow is None else self._slow.balance
 
     def condition(self, name, present):
         """The cause of a fault that only others can see is there, or gone. Not in the fast path:

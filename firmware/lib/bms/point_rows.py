@@ -117,5 +117,5 @@ balance_suspect|-|i32|1|count|Cell whose bleeding has no effect, counting from 0
 soc_estimate_bp|0.01%|i32|1|slow|Estimated state of charge, towards which soc_bp moves slowly
 soc_sigma_bp|0.01%|i32|1|slow|Standard deviation of the estimate: the truth is within two of it 19 times in 20
 soc_quality|-|i32|1|slow|What the state of charge is worth: 0 unknown, 1 estimating, 2 synced at full or empty
-hours_since_full|h|i32|1|count|Time since the pack was charged full, counted while the board runs
+full_age_h|h|i32|1|count|Time since the pack was charged full, counted while the board runs
 """

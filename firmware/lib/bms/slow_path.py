@@ -27,7 +27,7 @@ _WRITTEN = (
     "soc_estimate_bp",
     "soc_sigma_bp",
     "soc_quality",
-    "hours_since_full",
+    "full_age_h",
     "soh_bp",
     "remaining_mah",
     "full_mah",
@@ -134,7 +134,7 @@ class SlowPath:
         self._write("soc_sigma_bp", estimator.sigma_bp if valid else INVALID)
         self._write("soc_quality", estimator.quality if valid else INVALID)
         age_s = estimator.full_age_s
-        self._write("hours_since_full", INVALID if age_s < 0 else age_s // 3600)
+        self._write("full_age_h", INVALID if age_s < 0 else age_s // 3600)
         self._write("remaining_mah", estimator.remaining_mah if valid else INVALID)
         self._write("full_mah", estimator.full_mah)
         self._write("design_mah", design_mah)

@@ -151,7 +151,7 @@ def _certainty(console):
             _text(console, "soc_sigma_bp"),
             text,
         )
-    hours = console.point("hours_since_full")
+    hours = console.point("full_age_h")
     if hours == INVALID:
         return text + "; not charged full yet"
     return text + "; full %s ago" % (duration(hours * 3600) if hours else "less than an hour")
