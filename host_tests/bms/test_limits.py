@@ -154,9 +154,8 @@ def test_a_limited_pack_is_offered_the_limited_current_and_never_more_than_its_c
 
 
 # Predictions, with the cell of host_tests.bms.made_up_cells: 10 milliohm at 25 degC for 2 Ah, and
-# branches
-# of 0.5 times that within 30 s and 0.8 times within 900 s. A pack of 280 Ah: 71 microohm. The
-# limits count a quarter more: 88, and within 60 s 86 % of 44 and 6 % of 70.
+# branches of 0.5 times that within 30 s and 0.8 times within 900 s. A pack of 280 Ah: 71
+# microohm. The limits count a quarter more: 88, and within 60 s 86 % of 44 and 6 % of 70.
 R_60_S = 88.0 + 0.8646 * 44 + 0.0645 * 70
 
 
