@@ -16,8 +16,8 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types bench times campaign fuzz soak mutation limits-month docs \
-	docs-picture flash \
+.PHONY: help run test lint types bench times campaign compatibility fuzz soak mutation limits-month \
+	docs docs-picture flash \
 	clean distclean
 .DELETE_ON_ERROR:
 
@@ -60,6 +60,10 @@ campaign: $(STAMPS)/test ## Inject thousands of faults, alone and in pairs (ARGS
 fuzz: $(STAMPS)/test ## A million bytes of noise and broken requests into every serial parser
 	MICROPYPATH=.frozen:firmware/lib $(BIN)/micropython -X heapsize=1M host_tests/fuzz/serial_fuzz.py 1000000 1
 
+compatibility: $(STAMPS)/test ## Try every inverter profile anew, for docs/compatibility.md
+	$(BIN)/python -m host_tests.inverter.compatibility $(ARGS)
+	$(BIN)/python -m cellsteward.compatibility_docs
+
 soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (ARGS: hours)
 	$(BIN)/python host_tests/bench/soak.py $(ARGS)
 
@@ -70,7 +74,8 @@ limits-month: $(STAMPS)/test ## A month of an inverter that obeys limits, all ch
 	PYTHONPATH=firmware/lib:tools $(BIN)/python -m host_tests.bms.limits_month $(ARGS)
 
 docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
-	@for tables in commissioning_docs console_docs dbc limit_docs links_docs modbus_docs \
+	@for tables in commissioning_docs compatibility_docs console_docs dbc limit_docs links_docs \
+	    modbus_docs \
 	    parameter_docs point_docs register_maps times_docs; do \
 	    $(BIN)/python -m cellsteward.$$tables || exit 1; \
 	done

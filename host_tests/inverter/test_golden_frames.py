@@ -61,12 +61,18 @@ PYLONTECH = {
 }
 
 
+@pytest.mark.evidence(
+    "all frames, byte for byte", "a real battery (two Pylontech stacks)", profiles=("pylontech",)
+)
 @pytest.mark.parametrize("battery", PYLONTECH)
 def test_pylontech(battery):
     points, modules, captured = PYLONTECH[battery]
     assert encode(points, inverter_modules=modules) == frames(captured)
 
 
+@pytest.mark.evidence(
+    "all frames, byte for byte", "a real battery (a US5000)", profiles=("pylontech_v13",)
+)
 def test_pylontech_firmware_13():
     points = state(52.8, 480, 480, 45, 84, 96, 49.87, -27.9, 36.3, design_mah=572_000)
     captured = """
@@ -80,6 +86,9 @@ def test_pylontech_firmware_13():
     assert encode(points, "pylontech_v13") == frames(captured)
 
 
+@pytest.mark.evidence(
+    "all frames, byte for byte", "a real battery (a BYD LVS before Venus OS)", profiles=("byd_lv",)
+)
 def test_byd_lvs_before_venus():
     points = state(
         58.4, 128, 128, 43, 67, 100, 53.1, -0.7, 18,
@@ -116,6 +125,11 @@ def test_byd_lvs_before_venus():
     assert encode(points, "byd_lv", inverter_modules=2) == captured
 
 
+@pytest.mark.evidence(
+    "limits, charge, measurements, cells",
+    "a real battery (a Seplos before a Victron GX)",
+    profiles=("victron",),
+)
 def test_seplos_before_venus():
     """The frames that Seplos and our profile for Venus share; 0x35A has other unused pairs."""
     points = state(
@@ -140,6 +154,9 @@ def test_the_example_of_the_first_release():
     assert encode(points)[0x351] == bytes.fromhex("1402E803E803C001")
 
 
+@pytest.mark.evidence(
+    "status word", "the document's examples and field tables", profiles=("growatt_lv",)
+)
 # GROW V1.04 (inverter_can.md 1.5): bits 0-1 and 10-11 of the status word: 01 standby, 10 charge,
 # 11 discharge; bits 5 and 6: discharge and charge enabled
 @pytest.mark.parametrize(
@@ -150,6 +167,9 @@ def test_growatt_status(current_ma, status):
     assert sent[0x311] == bytes.fromhex("023001F403E8") + status.to_bytes(2, "big")
 
 
+@pytest.mark.evidence(
+    "measurements, cells", "the document's examples and field tables", profiles=("growatt_lv",)
+)
 def test_growatt_is_big_endian():
     points = healthy(current_ma=-12_300, pack_voltage_mv=52_000, soc_bp=9_000, soh_bp=10_000)
     for cell in range(16):
@@ -167,6 +187,9 @@ def test_growatt_capacities_stop_where_16_bits_end():
     assert sent[0x314][:4] == bytes.fromhex("FFFF FFFF")
 
 
+@pytest.mark.evidence(
+    "identification, limits", "one independent implementation", profiles=("byd_hv",)
+)
 def test_byd_hvs_identifies_itself_when_asked():
     """inverter_can.md 1.4; texts and constants of BE BYD-CAN."""
     told = encode_all(healthy(), "byd_hv", heard=AWAKE | ASKED)
@@ -186,6 +209,9 @@ def test_byd_hvs_identifies_itself_when_asked():
     assert encode_all(healthy(), "byd_hv", heard=0) == []
 
 
+@pytest.mark.evidence(
+    "lengths, voltage, capacity", "the document's examples and field tables", profiles=("solark",)
+)
 def test_sol_ark_has_eight_bytes_everywhere_and_tenths_of_volts():
     """SOLARK V1.3 (inverter_can.md 1.7); the unit is UNRESOLVED between sources, so a setting."""
     sent = encode(healthy(pack_voltage_mv=53_120), "solark")
@@ -196,6 +222,11 @@ def test_sol_ark_has_eight_bytes_everywhere_and_tenths_of_volts():
     assert fine[0x356][:2] == (5312).to_bytes(2, "little")
 
 
+@pytest.mark.evidence(
+    "cell extremes, capacity, cycles",
+    "the document's examples and field tables",
+    profiles=("luxpower",),
+)
 def test_luxpower_extras():
     """LUX V4 (inverter_can.md 1.6); equal temperatures are dropped by some: 0.1 C apart (YAM)."""
     sent = encode(healthy(cycles=300), "luxpower")
@@ -207,6 +238,11 @@ def test_luxpower_extras():
     assert equal[0x356][4:] == bytes.fromhex("FB00FA00")
 
 
+@pytest.mark.evidence(
+    "fields, marks for invalid values",
+    "the document's examples and field tables",
+    profiles=("sma",),
+)
 def test_sma_fields_and_markers():
     """inverter_can.md 1.2: 0xFFFF and 0x8000 are "invalid"; 0xAA says that nothing is wrong."""
     sent = encode(healthy(soc_bp=6420), "sma")
@@ -218,6 +254,9 @@ def test_sma_fields_and_markers():
     assert blind[0x35A][:4] == bytes.fromhex("AAAA6AAA"), "BMS internal raised (01)"
 
 
+@pytest.mark.evidence(
+    "ranges of limits", "the document's examples and field tables", profiles=("sma",)
+)
 @pytest.mark.parametrize(
     ("cvl_mv", "told"), [(56_000, 560), (64_000, 630), (30_000, 410), (0, 532)]
 )

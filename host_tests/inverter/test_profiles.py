@@ -135,6 +135,7 @@ def bits_set(identifier, healthy_frame, frame):
     return found
 
 
+@pytest.mark.evidence("each fault and warning alone", "the document's table of bits")
 @pytest.mark.parametrize(
     ("profile", "identifier"),
     [(profile, identifier) for profile in PROFILES for identifier in alarm_frames(profile)],
@@ -153,6 +154,7 @@ def test_each_fault_and_each_warning_alone_sets_exactly_the_bit_of_the_document(
             assert told == {protection if point == "faults" and blocks else warning}, name
 
 
+@pytest.mark.evidence("several faults at once", "the document's table of bits")
 @pytest.mark.parametrize("profile", [p for p in PROFILES if alarm_frames(p)])
 @settings(max_examples=20, deadline=None)
 @given(names=some.sets(some.sampled_from(FAULT_NAMES), max_size=6))
@@ -195,6 +197,7 @@ def enables(frames):
     return None
 
 
+@pytest.mark.evidence("packs that are not measured", "the rules of this project (inverters.md)")
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize(
     "blind",
@@ -272,6 +275,7 @@ def database(profile):
     return cantools.database.load_string(dbc(profile), "dbc")
 
 
+@pytest.mark.evidence("random packs", "an independent decoder (cantools)")
 @pytest.mark.parametrize("profile", PROFILES)
 @settings(max_examples=20, deadline=None)
 @given(
@@ -345,6 +349,7 @@ def test_no_setting_makes_the_bus_busy(profile, period_ms):
         assert made.period_ms >= 200
 
 
+@pytest.mark.evidence("both sets of frames", "the profiles pylontech and sma", profiles=("auto",))
 def test_auto_suits_readers_of_pylontech_and_of_sma():
     """Each finds its frames, in its places; inverter_can.md 1.1 and 1.2."""
     auto = encode(healthy(), "auto")

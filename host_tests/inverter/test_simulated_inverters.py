@@ -40,6 +40,7 @@ class Home(House):
         return self.flows_a
 
 
+@pytest.mark.evidence("limits are obeyed", "on a simulated bus: an inverter of its family")
 @pytest.mark.parametrize("profile", profile_names())
 def test_every_family_takes_the_limits_and_keeps_to_them(profile):
     home = Home(profile)
@@ -51,6 +52,7 @@ def test_every_family_takes_the_limits_and_keeps_to_them(profile):
     assert home.diagnosis.values[FRAMES_IN + CAN] >= 30
 
 
+@pytest.mark.evidence("a fault, and its end", "on a simulated bus: an inverter of its family")
 @pytest.mark.parametrize("profile", profile_names())
 def test_a_fault_stops_every_family_and_its_end_lets_it_go_on(profile):
     home = Home(profile)
@@ -62,6 +64,9 @@ def test_a_fault_stops_every_family_and_its_end_lets_it_go_on(profile):
     assert home.draws(-30, 6) == pytest.approx(-30)
 
 
+@pytest.mark.evidence(
+    "a pack that is not measured", "on a simulated bus: an inverter of its family"
+)
 @pytest.mark.parametrize("profile", profile_names())
 def test_a_pack_that_is_not_measured_is_left_alone(profile):
     home = Home(profile)
@@ -71,6 +76,7 @@ def test_a_pack_that_is_not_measured_is_left_alone(profile):
     assert home.draws(30, 2) == 0
 
 
+@pytest.mark.evidence("a firmware that stops", "on a simulated bus: an inverter of its family")
 @pytest.mark.parametrize("profile", profile_names())
 def test_a_firmware_that_stops_is_noticed_by_every_family(profile):
     home = Home(profile)
@@ -81,6 +87,9 @@ def test_a_firmware_that_stops_is_noticed_by_every_family(profile):
     assert home.flows_a == 0
 
 
+@pytest.mark.evidence(
+    "nothing is dropped", "on a simulated bus: a strict Sunny Island", profiles=("sma",)
+)
 def test_a_sunny_island_drops_nothing_of_what_we_send():
     home = Home("sma")
     home.draws(-30)

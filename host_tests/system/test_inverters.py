@@ -12,6 +12,7 @@ VERDICTS = [row[4] for row in rows(verdict_rows.ROWS)]
 LOAD_A = 25.0
 
 
+@pytest.mark.evidence("an inverter obeys, and is known", "the whole firmware")
 @pytest.mark.parametrize(
     ("profile", "peer"),
     [

@@ -102,6 +102,7 @@ def test_stamps_of_slcan_wrap_after_a_minute(tmp_path):
     assert decode(read_log(path), "pylontech").duration_s == pytest.approx(129.015, abs=0.02)
 
 
+@pytest.mark.evidence("a recording of our frames", "`cellsteward decode`, as a strict reader")
 @pytest.mark.parametrize("profile", profile_names())
 def test_our_own_frames_are_beyond_complaint_and_say_the_truth(profile):
     decoded = decode(recording(profile), profile)

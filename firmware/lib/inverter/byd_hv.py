@@ -1,7 +1,7 @@
 """BYD Battery-Box HVS/HVM, as Fronius, GoodWe HV, Solis HV and Deye HV inverters expect it.
 
-Source: inverter_can.md 1.4 (one independent implementation; UNVERIFIED against a battery). Big
-endian. Nothing is sent until the inverter speaks; it asks for identification with 0x151.
+Source: inverter_can.md 1.4. Big endian. Nothing is sent until the inverter speaks; it asks for
+identification with 0x151. UNVERIFIED: all of it has one source, another implementation.
 Limits of the protocol: there is no known alarm (0x190 was never decoded), and limits are told
 every 2 s only. While the pack is not measured, 0x110 says 0 A, and 0x150, 0x1D0 and 0x210, which
 carry measured values, are not sent.
