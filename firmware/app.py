@@ -392,11 +392,12 @@ class Application:
         # Imported here: a board without an inverter does not pay for the link to one.
         from canbus.mcp2515 import MCP2515
         from inverter.link import InverterLink
-        from inverter.profiles import Profile
+        from inverter.profiles import load
 
         board = self._board
         points = self.points
-        profile = Profile(self._choice("inverter_profile"), points, self.faults, self.parameters)
+        profile = load(self._choice("inverter_profile"), points, self.faults, self.parameters)
+        give_back("inverter.profiles")
         spi, select, oscillator_hz = board.can_bus()
         can = MCP2515(spi, select, int(self._choice("can_bitrate_kbit")), oscillator_hz)
         link = InverterLink(

@@ -14,7 +14,7 @@ from bms.table import INVALID
 from canbus.mcp2515 import MCP2515
 from inverter.conditions import ASKED, AWAKE
 from inverter.peers import Peers
-from inverter.profiles import Profile
+from inverter.profiles import load
 
 ROUNDS = 10000
 OTHERS = ("victron", "sma", "byd_hv", "growatt_lv", "luxpower", "seplos", "pylontech_v13")
@@ -53,11 +53,11 @@ def select(level):
 points = Points(ROWS)
 fault_table = Faults()
 parameters = Parameters()
-profile = Profile("pylontech", points, fault_table, parameters)
-others = [Profile(name, points, fault_table, parameters) for name in OTHERS]
+profile = load("pylontech", points, fault_table, parameters)
+others = [load(name, points, fault_table, parameters) for name in OTHERS]
 encoder = profile.encoder
 peers = Peers()
-snapshot, view = profile.new_snapshot(points)
+snapshot, view = profile.rules.new_snapshot()
 spi = Spi()
 can = MCP2515(spi, select, 500, 8000000)
 spi.registers[0x2D] = 0x40  # an overrun, cleared every time

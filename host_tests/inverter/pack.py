@@ -1,6 +1,5 @@
 """Points of a pack as a link sees them, and the frames they become."""
 
-from array import array
 from copy import copy
 from functools import cache
 from importlib import import_module
@@ -10,9 +9,10 @@ from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points
 from inverter.conditions import AWAKE
-from inverter.frames import EXTRAS, FrameEncoder
-from inverter.profiles import Profile
+from inverter.frames import FrameEncoder
+from inverter.profiles import load
 from inverter.rules import ChargeRules
+from inverter.tables import Packed
 
 PACK = {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 280000}
 
@@ -74,7 +74,7 @@ def healthy(**changes):
 
 def snapshot_of(points, profile):
     """What the link would take of these points."""
-    snapshot, view = profile.new_snapshot(points)
+    snapshot, view = profile.rules.new_snapshot()
     points.snapshot_into(view)
     return snapshot
 
@@ -95,18 +95,23 @@ def encode_all(points, profile="pylontech", *, live=True, heard=AWAKE, **setting
         encoder = make(profile, tuple(sorted(settings.items())))
         rules = ChargeRules(import_module(f"inverter.{profile}"), points, parameters, settled=True)
     else:
-        encoder = FrameEncoder(profile, points, FAULTS)
+        encoder = encoder_of(profile, points)
         rules = ChargeRules(profile, points, parameters, settled=True)
-    snapshot = array("i", points.live)
-    snapshot.extend([0] * len(EXTRAS))
+    snapshot, view = rules.new_snapshot()
+    points.snapshot_into(view)
     encoder.encode(snapshot, rules.apply(snapshot, 1000, live, heard))
     rows = zip(encoder.identifiers, encoder.frames, encoder.due, strict=True)
     return [(identifier, bytes(frame)) for identifier, frame, due in rows if due]
 
 
+def encoder_of(profile, points, *options):
+    """The encoder of a module of tables; options: name, divisor of the voltage."""
+    return FrameEncoder(Packed(profile, points, FAULTS, *options))
+
+
 @cache
 def _encoder(profile, settings):
-    return Profile(profile, Points(ROWS), FAULTS, parameters_with(dict(settings))).encoder
+    return load(profile, Points(ROWS), FAULTS, parameters_with(dict(settings))).encoder
 
 
 def parameters_with(settings):

@@ -7,9 +7,17 @@ import pytest
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.table import INVALID, UnknownName
-from host_tests.inverter.pack import FAULT_NAMES, FAULTS, encode, healthy, put, put_fault
+from host_tests.inverter.pack import (
+    FAULT_NAMES,
+    FAULTS,
+    encode,
+    encoder_of,
+    healthy,
+    put,
+    put_fault,
+)
 from inverter.conditions import ALWAYS, CHARGE, MEASURED, VOLTAGE_LIMIT
-from inverter.frames import EVERY_OTHER, FrameEncoder
+from inverter.tables import EVERY_OTHER
 
 
 def profile(size=8, fields=(), flags=(), alarms=(), blank=None, **more):
@@ -118,7 +126,7 @@ def test_a_pack_with_a_missing_or_old_measurement_is_not_measured(change):
 def test_constants_stay_and_bits_are_cleared_again():
     table = profile(blank=b"\x01\x02", alarms=((0x100, 0, 7, 0, 6, "cell_overvoltage"),))
     points = healthy()
-    encoder = FrameEncoder(table, points, FAULTS)
+    encoder = encoder_of(table, points)
     put_fault(points, "faults", "cell_overvoltage")
     encoder.encode(points.live, 0)
     assert bytes(encoder.frames[0]) == b"\x81\x02"
@@ -176,7 +184,7 @@ def test_pairs_say_cleared_until_they_are_raised_by_one_or_more():
 def test_a_recalled_frame_says_cleared_after_it_was_raised():
     rows = ((0x100, 0, 2, 0, 4, "cell_overvoltage"),)
     points = healthy()
-    encoder = FrameEncoder(profile(alarms=rows, PAIRED=(0x100,), RECALLED=0x100), points, FAULTS)
+    encoder = encoder_of(profile(alarms=rows, PAIRED=(0x100,), RECALLED=0x100), points)
     told = []
     for faults in (0, 1, 0, 1, 0):
         put(points, faults=faults)
@@ -229,7 +237,7 @@ def test_a_frame_with_a_period_waits_for_it_and_for_its_condition():
     table = SimpleNamespace(
         FRAMES=((0x100, ALWAYS, b"a"), (0x101, MEASURED, b"b", 2000)), FIELDS=()
     )
-    encoder = FrameEncoder(table, healthy(), FAULTS)
+    encoder = encoder_of(table, healthy())
     told = []
     for conditions in (0, MEASURED, MEASURED, MEASURED, 0, 0, MEASURED):
         encoder.encode(healthy().live, conditions, 1000)
@@ -244,6 +252,6 @@ def test_another_name_and_another_unit_of_the_voltage_can_be_chosen():
         FRAMES=((0x35E, ALWAYS, b"PYLON   "), (0x356, ALWAYS, bytes(2))), FIELDS=(field,)
     )
     points = healthy(pack_voltage_mv=53120)
-    encoder = FrameEncoder(table, points, FAULTS, b"GOODWE  ", 100)
+    encoder = encoder_of(table, points, b"GOODWE  ", 100)
     encoder.encode(points.live, 0)
     assert [bytes(frame) for frame in encoder.frames] == [b"GOODWE  ", b"\x13\x02"]

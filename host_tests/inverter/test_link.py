@@ -8,7 +8,7 @@ from bms.table import INVALID, rows
 from host_tests.inverter.pack import FAULTS, encode, healthy, parameters_with, put
 from host_tests.inverter.virtual_time import TICKS_PERIOD, VirtualTime
 from inverter.link import InverterLink
-from inverter.profiles import Profile
+from inverter.profiles import load
 from links import peer_rows, verdict_rows
 from links.diagnosis import CAN, CAN_BUS_OFFS, CAN_TRANSMIT_ERRORS, PEER, VERDICT, Diagnosis
 
@@ -96,7 +96,7 @@ class Bench:
         self.can = Controller(self.time)
         self.diagnosis = Diagnosis()
         self.shut_downs = 0
-        self.profile = Profile(profile, self.points, FAULTS, parameters_with(settings))
+        self.profile = load(profile, self.points, FAULTS, parameters_with(settings))
         self.link = InverterLink(
             self.can,
             self.profile,

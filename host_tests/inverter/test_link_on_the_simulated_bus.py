@@ -13,7 +13,7 @@ from canbus.mcp2515 import MCP2515
 from host_tests.inverter.pack import FAULTS, healthy, parameters_with, put
 from host_tests.inverter.virtual_time import VirtualTime
 from inverter.link import InverterLink
-from inverter.profiles import Profile
+from inverter.profiles import load
 from links.diagnosis import Diagnosis
 
 DBC = cantools.database.load_file(Path(__file__).parent / "pylontech.dbc")
@@ -36,7 +36,7 @@ class House:
         self.diagnosis = Diagnosis()
         self.link = InverterLink(
             self.can,
-            Profile(profile, self.points, FAULTS, parameters_with(settings)),
+            load(profile, self.points, FAULTS, parameters_with(settings)),
             self.points,
             self.diagnosis,
             self.time.ticks_ms,

@@ -24,7 +24,7 @@ from host_tests.inverter.pack import (
     put_fault,
 )
 from inverter.conditions import ASKED, AWAKE
-from inverter.profiles import Profile
+from inverter.profiles import load
 
 PROFILES = profile_names()
 LIMITS = {  # frame with the limits: first bytes of CVL, CCL, DCL, byte order
@@ -343,7 +343,7 @@ def test_equal_states_give_equal_frames(profile):
 @pytest.mark.parametrize("period_ms", [0, 1, 100, 250, 5000])
 def test_no_setting_makes_the_bus_busy(profile, period_ms):
     """Under 100 frames a second (inverter links 16); SMA: not faster than every 200 ms."""
-    made = Profile(profile, healthy(), FAULTS, parameters_with({"inverter_period_ms": period_ms}))
+    made = load(profile, healthy(), FAULTS, parameters_with({"inverter_period_ms": period_ms}))
     assert len(made.encoder.frames) * 1000 / made.period_ms < 100
     if profile in ("sma", "goodwe_lv", "solis", "auto"):
         assert made.period_ms >= 200
@@ -364,7 +364,7 @@ def test_a_profile_leaves_no_module_behind():
     for name in [name for name in sys.modules if name.startswith("inverter.")]:
         if name.split(".")[1] in (*PROFILES, "pylontech"):
             del sys.modules[name]
-    Profile("auto", healthy(), FAULTS, parameters_with({}))
+    load("auto", healthy(), FAULTS, parameters_with({}))
     assert not {name.split(".")[-1] for name in sys.modules if name.startswith("inverter.")} & {
         *PROFILES
     }

@@ -21,7 +21,6 @@ from inverter.conditions import (
     FULL_CHARGE,
     MEASURED,
 )
-from inverter.frames import EXTRAS
 from inverter.rules import ChargeRules
 
 ANY = SimpleNamespace()
@@ -38,9 +37,8 @@ class Told:
 
     def second(self, elapsed_ms=1000, live=True, **changes):
         put(self.points, **changes)
-        snapshot = self.points.new_snapshot()
-        self.points.snapshot_into(memoryview(snapshot))
-        snapshot.extend([0] * len(EXTRAS))
+        snapshot, view = self.rules.new_snapshot()
+        self.points.snapshot_into(view)
         self.conditions = self.rules.apply(snapshot, elapsed_ms, live)
         offset = self.points.offset
         self.cvl = snapshot[offset("charge_voltage_limit_mv")]

@@ -14,7 +14,7 @@ from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.table import rows
 from inverter import conditions
-from inverter.frames import EVERY_OTHER
+from inverter.tables import EVERY_OTHER
 
 _KIND_BITS = {"u8": 8, "u15": 16, "u16": 16, "s16": 16, "u32": 32}
 _UNITS = {  # unit of points: unit on paper, how many of the points' make one

@@ -7,7 +7,6 @@ they say otherwise: points that it leaves out are 0, except that both directions
 """
 
 import difflib
-from array import array
 
 from bms.faults import Faults
 from bms.parameters import Parameters
@@ -17,8 +16,7 @@ from bms.sample import GATE_CHARGE, GATE_DISCHARGE
 from bms.table import INVALID, Names
 from cellsteward.can_layout import profile_names
 from inverter.conditions import ASKED, AWAKE
-from inverter.frames import EXTRAS
-from inverter.profiles import Profile
+from inverter.profiles import load
 
 _BIT_SETS = ("faults", "warnings")  # points that a state gives as lists of fault names
 _ALLOWED = (("charge_allowed", GATE_CHARGE), ("discharge_allowed", GATE_DISCHARGE))
@@ -43,9 +41,9 @@ def frames_for_state(
         raise ValueError("A state is an object of point names and values.")
     points = Points(ROWS)
     faults = Faults()
-    made = Profile(profile, points, faults, parameters or Parameters(), settled=True)
+    made = load(profile, points, faults, parameters or Parameters(), settled=True)
     encoder = made.encoder
-    snapshot = array("i", [0] * (len(points.live) + len(EXTRAS)))
+    snapshot, _ = made.rules.new_snapshot()
     for name, gate in _ALLOWED:
         snapshot[points.offset(name)] = not _is_blocked(gate, faults, state.get("faults", []))
     known = _all_names(points.names)

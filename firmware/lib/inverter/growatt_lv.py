@@ -19,7 +19,7 @@ from inverter.conditions import (
     FORCE_CHARGE,
     MEASURED,
 )
-from inverter.frames import EVERY_OTHER
+from inverter.tables import EVERY_OTHER
 
 KEEPALIVES = (0x301,)
 ASKS = (0x301, 0)  # every one of them is a question

@@ -50,7 +50,7 @@ _AGE_MAX_MS = 1 << 29  # six days, and no heap object on the boards
 class InverterLink:
     """The service; `run` it as a task. Its counters are for people and only ever read.
 
-    profile: an inverter.profiles.Profile; diagnosis: of links.diagnosis; shut_down: called when
+    profile: of inverter.profiles.load; diagnosis: of links.diagnosis; shut_down: called when
     the inverter asks the pack to switch itself off, again and again until it returns True.
     sent, failed: frames that left, and that did not in their period; keepalives: the inverter's
     own frames; keepalive_age_ms: since the last one, to about a second, or -1 before the first;
@@ -69,7 +69,7 @@ class InverterLink:
         self._ticks_diff = ticks_diff
         self._shut_down = shut_down
         self._peers = Peers()
-        self._snapshot, self._points_view = profile.new_snapshot(points)
+        self._snapshot, self._points_view = profile.rules.new_snapshot()
         self._uptime = points.offset("uptime_s")
         self._uptime_seen = -1
         self._still_ms = 0  # since uptime_s moved
@@ -159,6 +159,7 @@ class InverterLink:
             self._snapshot, elapsed_ms, self._is_live(elapsed_ms), heard
         )
         self._asked = False
+        await asyncio.sleep_ms(0)
         self._encoder.begin(self._snapshot, conditions, elapsed_ms)
         if self._pause_ms:
             self._count_failed(sum(self._encoder.due))

@@ -1,7 +1,7 @@
-"""Loads the configured profile: its tables become a packed encoder, and its module is given back.
+"""Loads the configured profile: its tables are packed, and all that did it is given back.
 
 A profile is a module of this package, named as a choice of the parameter `inverter_profile`.
-Beside the tables of inverter.frames it may say, all of it optional:
+Beside the tables of inverter.tables it may say, all of it optional:
 
 PERIOD_MS      between two sets of frames, if not a second
 PERIOD_MIN_MS  the shortest that the document allows
@@ -14,15 +14,15 @@ NAME_ID        identifier of the frame that `inverter_name` changes, if not 0x35
 """
 
 import sys
-from array import array
 
 from bms.table import give_back
-from inverter.frames import EXTRAS, FrameEncoder
+from inverter.frames import FrameEncoder
 from inverter.rules import ChargeRules
 
 _PERIOD_MS = 1000
 _PERIOD_MIN_MS = 100
-_FRAMES_A_SECOND = 90  # under 100: a Venus loses a battery on a busy bus (inverter links 16)
+# Under 100 in any second: a Venus loses a battery on a busy bus (inverter links 16).
+_FRAMES_A_SECOND = 75
 
 # The choices of inverter_name; PYL, BYDL and YAM in inverter_can.md 1.1, 1.3 and 1.8
 _NAMES = (None, b"PYLON   ", b"BYD\0\0\0\0\0", b"GOODWE  ", b"DEYE    ", b"SHEnergy", b"SMA     ")
@@ -30,36 +30,37 @@ _VOLTAGE_DIVIDE = (0, 10, 100)  # mV a unit, by the choices of inverter_voltage_
 
 
 class Profile:
-    """What a link needs of one profile. settled: see inverter.rules. Raises ImportError."""
+    """What a link needs of a profile: encoder, rules, and numbers that say how it is sent."""
 
-    def __init__(self, name, points, faults, parameters, settled=False):
-        before = list(sys.modules)
-        module = __import__("inverter." + name, None, None, (name,))
-        value = parameters.value
-        self.encoder = FrameEncoder(
+
+def load(name, points, faults, parameters, settled=False):
+    """A Profile by its name. settled: see inverter.rules. Raises ImportError."""
+    before = list(sys.modules)
+    module = __import__("inverter." + name, None, None, (name,))
+    from inverter.tables import Packed
+
+    value = parameters.value
+    made = Profile()
+    made.encoder = FrameEncoder(
+        Packed(
             module,
             points,
             faults,
             _NAMES[value("inverter_name")],
             _VOLTAGE_DIVIDE[value("inverter_voltage_unit")],
         )
-        self.rules = ChargeRules(module, points, parameters, settled)
-        self.keepalives = getattr(module, "KEEPALIVES", (0x305,))
-        self.asks, self.asks_bits = getattr(module, "ASKS", (-1, 0))
-        self.answers = getattr(module, "ANSWERS", False)
-        self.shutdown, self.shutdown_bits = getattr(module, "SHUTDOWN", (-1, 0))
-        least_ms = 1000 * len(self.encoder.frames) // _FRAMES_A_SECOND + 1
-        self.period_ms = max(
-            value("inverter_period_ms") or getattr(module, "PERIOD_MS", _PERIOD_MS),
-            getattr(module, "PERIOD_MIN_MS", _PERIOD_MIN_MS),
-            least_ms,
-        )
-        for loaded in list(sys.modules):
-            if loaded.startswith("inverter.") and loaded not in before:
-                give_back(loaded)
-
-    def new_snapshot(self, points):
-        """An array for a snapshot with what `rules` adds, and a view of the points in it."""
-        size = len(points.live)
-        snapshot = array("i", [0] * (size + len(EXTRAS)))
-        return snapshot, memoryview(snapshot)[:size]
+    )
+    made.rules = ChargeRules(module, points, parameters, settled)
+    made.keepalives = getattr(module, "KEEPALIVES", (0x305,))
+    made.asks, made.asks_bits = getattr(module, "ASKS", (-1, 0))
+    made.answers = getattr(module, "ANSWERS", False)
+    made.shutdown, made.shutdown_bits = getattr(module, "SHUTDOWN", (-1, 0))
+    made.period_ms = max(
+        value("inverter_period_ms") or getattr(module, "PERIOD_MS", _PERIOD_MS),
+        getattr(module, "PERIOD_MIN_MS", _PERIOD_MIN_MS),
+        1000 * len(made.encoder.frames) // _FRAMES_A_SECOND + 1,
+    )
+    for loaded in list(sys.modules):
+        if loaded.startswith("inverter.") and loaded not in before:
+            give_back(loaded)
+    return made

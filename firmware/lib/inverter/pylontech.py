@@ -31,7 +31,7 @@ from inverter.conditions import (
     FULL_CHARGE,
     MEASURED,
 )
-from inverter.frames import EVERY_OTHER
+from inverter.tables import EVERY_OTHER
 
 # identifier, sent while, constant bytes; in the order of the captures
 FRAMES = (

@@ -73,7 +73,8 @@ _SETTINGS = (
 )
 _FALL_S, _FORCED_SOC, _MODULES = range(3)
 _FAULT_WORDS = 4
-_NOTHING = 8  # place among inverter.frames.EXTRAS
+_EXTRAS = 9  # how many values `apply` adds: inverter.tables.EXTRAS
+_NOTHING = 8  # place of what is always 0 among them
 _SENSORS_MAX = 8
 
 # The battery blanks its points after 500 ms without a good sample (architecture, law 3); this is
@@ -117,6 +118,11 @@ class ChargeRules:
         self._voltage_mv = 0  # of the previous period; 0: not measured then
         self._deep = False
 
+    def new_snapshot(self):
+        """An array for a snapshot with what `apply` adds, and a view of the points in it."""
+        snapshot = array("i", [0] * (self._extras + _EXTRAS))
+        return snapshot, memoryview(snapshot)[: self._extras]
+
     def apply(self, snapshot, elapsed_ms, live=True, heard=0):
         """Put what is to be told into `snapshot`; return the conditions as bits.
 
@@ -150,7 +156,7 @@ class ChargeRules:
         return found
 
     def _add_more(self, snapshot):
-        """The rest of inverter.frames.EXTRAS."""
+        """The rest of inverter.tables.EXTRAS."""
         at = self._at
         extras = self._extras
         warmest = coldest = first = at[_SENSORS]

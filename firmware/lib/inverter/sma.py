@@ -11,7 +11,7 @@ UNVERIFIED: codes of battery type; sent as "invalid".
 """
 
 from inverter.conditions import ALWAYS, CHARGE, DISCHARGE, MEASURED
-from inverter.frames import EVERY_OTHER
+from inverter.tables import EVERY_OTHER
 
 PERIOD_MIN_MS = 250
 RANGES = (410, 630, 410, 480)  # 0.1 V: CVL 41 to 63 V, discharge voltage limit 41 to 48 V

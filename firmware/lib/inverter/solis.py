@@ -1,8 +1,8 @@
 """Solis low voltage hybrids, battery type "AoBo".
 
-Source: inverter_can.md 1.8: the profile of SMA, by reports of users. The battery type "Pylon LV" is
-the profile `pylontech`. A transceiver of 3.3 V was needed by some. UNVERIFIED: there is no document
-of Solis for it.
+Source: inverter_can.md 1.8: the profile of SMA, by reports of users. The battery type "Pylon LV"
+is the profile `pylontech`. Some needed a transceiver of 3.3 V. UNVERIFIED: there is no document of
+Solis for it.
 """
 
 from inverter.conditions import ALWAYS
