@@ -23,7 +23,7 @@ from host_tests.links.bench import Desk
 from host_tests.modbus.bench import Line, Uart, with_crc
 from host_tests.pylon_rs485.test_pylontech import frame
 from inverter.link import InverterLink
-from inverter.profiles import Profile
+from inverter.profiles import load
 from links.diagnosis import Diagnosis
 from rs485 import port
 from serving.serial import SerialLinks
@@ -127,7 +127,7 @@ def can_turns(turns):
     """Some seconds of frames to an inverter."""
     desk = Desk()
     time = CountedTime(turns)
-    profile = Profile(PROFILE, desk.points, desk.faults, desk.parameters)
+    profile = load(PROFILE, desk.points, desk.faults, desk.parameters)
     link = InverterLink(
         Controller(time), profile, desk.points, Diagnosis(), time.ticks_ms, time.ticks_diff
     )

@@ -16,8 +16,7 @@ from bms.access import Access
 from bms.limit_curves import SIGNALS
 from bms.table import INVALID
 from host_tests.bms.bench import Bench
-from inverter import pylontech
-from inverter.frames import FrameEncoder
+from inverter.profiles import load
 from modbus.registers import TELEMETRY, RegisterMap
 from modbus.server import Server
 
@@ -174,20 +173,23 @@ class Inverter:
     def __init__(self, pack):
         points = pack.bench.points
         self.points = points
-        self.encoder = FrameEncoder(pylontech, points, pack.bench.table)
-        self.snapshot = points.new_snapshot()
-        self.view = memoryview(self.snapshot)
+        profile = load("pylontech", points, pack.bench.table, pack.bench.parameters)
+        self.encoder = profile.encoder
+        self.rules = profile.rules
+        self.index = list(self.encoder.identifiers).index(0x356)
+        self.snapshot, self.view = profile.rules.new_snapshot()
 
     def encode(self):
         self.points.snapshot_into(self.view)
-        self.encoder.encode(self.snapshot, True)
+        conditions = self.rules.apply(self.snapshot, 1000)
+        self.encoder.encode_fields(self.index, self.snapshot, conditions)
 
 
 def inverter(pack):
     """0x356 carries voltage (10 mV), current (0.1 A) and temperature (0.1 C) of one step."""
     link = Inverter(pack)
     steps = pack.traced(link.encode)
-    frame = link.encoder.frames[link.encoder.identifiers.index(0x356)]
+    frame = link.encoder.frames[link.index]
     words = [frame[at] | frame[at + 1] << 8 for at in (0, 2, 4)]
     agree([(words[0] - 4 * 320) // 2, words[1], words[2] - 100])
     return steps

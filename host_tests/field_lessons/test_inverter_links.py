@@ -2,7 +2,7 @@
 
 Rows without a test here, and why:
 6 (a Solis stays in standby after a discharge stop), 20 (a Sunny Island at 70 Hz): what inverters
-do by themselves; no cause in the battery's frames was found. For 6 the part that is ours is tested:
+do by themselves; no cause in the frames was found. For 6 the part that is ours is tested:
 after the stop everything is told again as it was before.
 11 (a Deye takes more than the limit): a battery can not make it obey. The limits are told, and
 beyond them the protections open the gates: host_tests/system/test_cut_off.py.

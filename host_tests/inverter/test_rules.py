@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from bms.point_rows import ROWS
 from bms.points import Points
-from bms.table import INVALID, rows
+from bms.table import INVALID
 from host_tests.inverter.pack import healthy, parameters_with, put, put_fault
 from inverter.conditions import (
     CHARGE,
@@ -184,13 +184,6 @@ def test_what_is_not_measured_has_no_forced_state_of_charge():
     assert told.soc == INVALID
 
 
-REQUESTS = pytest.mark.skipif(
-    "force_charge_requested" not in {row[0] for row in rows(ROWS)},
-    reason="the battery does not ask for a charge yet",
-)
-
-
-@REQUESTS
 def test_requests_are_told_while_charging_is_allowed():
     told = Told(healthy(force_charge_requested=1, full_charge_requested=1, soc_bp=1200))
     told.second()
@@ -200,7 +193,6 @@ def test_requests_are_told_while_charging_is_allowed():
     assert not told.conditions & (FORCE_CHARGE | FULL_CHARGE)
 
 
-@REQUESTS
 def test_the_deeper_request_has_a_hysteresis_of_its_own():
     """PYL V1.2: request I between 5 and 10 %."""
     told = Told(healthy(force_charge_requested=1))

@@ -32,6 +32,10 @@ _VOLTAGE_DIVIDE = (0, 10, 100)  # mV a unit, by the choices of inverter_voltage_
 class Profile:
     """What a link needs of a profile: encoder, rules, and numbers that say how it is sent."""
 
+    def __init__(self, encoder, rules):
+        self.encoder = encoder
+        self.rules = rules
+
 
 def load(name, points, faults, parameters, settled=False):
     """A Profile by its name. settled: see inverter.rules. Raises ImportError."""
@@ -40,17 +44,14 @@ def load(name, points, faults, parameters, settled=False):
     from inverter.tables import Packed
 
     value = parameters.value
-    made = Profile()
-    made.encoder = FrameEncoder(
-        Packed(
-            module,
-            points,
-            faults,
-            _NAMES[value("inverter_name")],
-            _VOLTAGE_DIVIDE[value("inverter_voltage_unit")],
-        )
+    packed = Packed(
+        module,
+        points,
+        faults,
+        _NAMES[value("inverter_name")],
+        _VOLTAGE_DIVIDE[value("inverter_voltage_unit")],
     )
-    made.rules = ChargeRules(module, points, parameters, settled)
+    made = Profile(FrameEncoder(packed), ChargeRules(module, points, parameters, settled))
     made.keepalives = getattr(module, "KEEPALIVES", (0x305,))
     made.asks, made.asks_bits = getattr(module, "ASKS", (-1, 0))
     made.answers = getattr(module, "ANSWERS", False)

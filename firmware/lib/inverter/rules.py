@@ -28,7 +28,7 @@ Allocates nothing after construction. Never allows what the points forbid (law 4
 
 from array import array
 
-from bms.table import INVALID, UnknownName
+from bms.table import INVALID
 from inverter.conditions import (
     BALANCING,
     CHARGE,
@@ -73,8 +73,7 @@ _SETTINGS = (
 )
 _FALL_S, _FORCED_SOC, _MODULES = range(3)
 _FAULT_WORDS = 4
-_EXTRAS = 9  # how many values `apply` adds: inverter.tables.EXTRAS
-_NOTHING = 8  # place of what is always 0 among them
+_EXTRAS = 8  # how many values `apply` adds: inverter.tables.EXTRAS
 _SENSORS_MAX = 8
 
 # The battery blanks its points after 500 ms without a good sample (architecture, law 3); this is
@@ -108,7 +107,7 @@ class ChargeRules:
         self._cvl_min, self._cvl_max, self._dvl_min, self._dvl_max = ranges
         offset = points.offset
         self._measured = array("H", [offset(name) for name in _MEASURED_POINTS])
-        self._at = array("H", [_offset(points, name) for name in _POINTS])
+        self._at = array("H", [offset(name) for name in _POINTS])
         index = parameters.index
         self._settings = array("H", [index(name) for name in _SETTINGS])
         self._extras = len(points.live)
@@ -266,11 +265,3 @@ class ChargeRules:
 
     def _setting(self, number):
         return self._values[self._settings[number]]
-
-
-def _offset(points, name):
-    """Of a point; of what is always 0, while the battery does not have it."""
-    try:
-        return points.offset(name)
-    except UnknownName:
-        return len(points.live) + _NOTHING

@@ -39,12 +39,11 @@ EXTRAS = (
     "@coldest",
     "@temperature_above",
     "@energy_100wh",
-    "@nothing",
 )
 """Values that `inverter.rules` adds behind the points: packs in parallel, how many of them block
 charging and discharging, a bit for each that is online; positions of the warmest and the coldest
 sensor; the highest temperature, and 0.1 C more if it would equal the lowest; the energy of the
-pack when new, in 0.1 kWh; 0."""
+pack when new, in 0.1 kWh."""
 
 KINDS = ("u8", "u15", "u16", "s16", "u32", "id")
 BIG = 8  # added to the kind: big endian
