@@ -47,6 +47,7 @@ bench: $(STAMPS)/test ## Measure: time of a step, heap after boot, size of the c
 	$(BIN)/micropython -X heapsize=4M host_tests/bench/step_time.py
 	$(BIN)/python -m host_tests.wasm.heap
 	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.operations
+	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.inverter_frames
 	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.turns
 	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.requests
 
