@@ -169,7 +169,12 @@ def test_python_can_sees_every_frame_once_a_second(ports):
     limits = frames_for_state(
         "pylontech", {name: points[name] for name in SCALARS if name.endswith(("_mv", "limit_ma"))}
     )
-    assert limits[0] == "351#" + seen[0x351][-1].data.hex().upper()
+    told = struct.unpack("<HhhH", bytes.fromhex(limits[0].partition("#")[2]))
+    heard = struct.unpack("<HhhH", seen[0x351][-1].data)
+    # After the start the current limits rise: 100 A in a minute, and the frame is a second older.
+    assert (told[0], told[3]) == (heard[0], heard[3])
+    for now, before in zip(told[1:3], heard[1:3], strict=True):
+        assert 0 <= now - before <= 50
 
 
 def test_the_console_answers_on_its_port(ports):
