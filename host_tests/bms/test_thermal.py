@@ -9,6 +9,7 @@ from host_tests.bms.bench import parameters_with
 
 # 280 Ah and 19 J/(K Ah): 5320 J/K; sensors follow within 300 s
 UOHM = 500
+MOST = 2000000
 
 
 def thermal(**given):
@@ -27,16 +28,23 @@ def expected_ma(room_k, hidden_k=0.0, uohm=UOHM, j_k=5320):
 
 
 @pytest.mark.parametrize("room_dc", [1, 10, 50, 300])
-@pytest.mark.parametrize("uohm", [50, 500, 20000])
+@pytest.mark.parametrize("uohm", [300, 500, 20000])
 def test_a_cold_start_may_use_the_whole_room(room_dc, uohm):
-    assert thermal().limit_ma(room_dc, uohm) == pytest.approx(
+    assert thermal().limit_ma(MOST, room_dc, uohm) == pytest.approx(
         expected_ma(room_dc / 10, uohm=uohm), rel=0.02, abs=100
     )
 
 
+@pytest.mark.parametrize("most_ma", [100, 5000, 50000, 133000, 134000])
+def test_it_is_never_more_than_what_is_offered_anyway(most_ma):
+    free_ma = thermal().limit_ma(MOST, 10, UOHM)
+    assert free_ma == pytest.approx(133100, abs=100)
+    assert thermal().limit_ma(most_ma, 10, UOHM) == min(most_ma, free_ma)
+
+
 @pytest.mark.parametrize("room_dc", [0, -1, -300])
 def test_without_room_there_is_no_current(room_dc):
-    assert thermal().limit_ma(room_dc, UOHM) == 0
+    assert thermal().limit_ma(MOST, room_dc, UOHM) == 0
 
 
 @pytest.mark.parametrize("seconds", [30, 300, 1200])
@@ -46,37 +54,39 @@ def test_heat_that_the_sensors_do_not_show_yet_is_known(seconds):
     for _ in range(seconds):
         hidden_k += 150**2 * UOHM * 1e-6 / 5320 - hidden_k / 300
     room_dc = int(10 * hidden_k) + 10
-    assert model.limit_ma(room_dc, UOHM) == pytest.approx(
+    assert model.limit_ma(MOST, room_dc, UOHM) == pytest.approx(
         expected_ma(room_dc / 10, hidden_k), rel=0.03
     )
-    assert model.limit_ma(int(10 * hidden_k) - 1, UOHM) == 0
+    assert model.limit_ma(MOST, int(10 * hidden_k) - 1, UOHM) == 0
 
 
 def test_hidden_heat_goes_within_the_sensors_delay():
     model = run(run(thermal(), 600, 200000), 1800, 0)
-    assert model.limit_ma(50, UOHM) == pytest.approx(expected_ma(5), rel=0.02)
+    assert model.limit_ma(MOST, 50, UOHM) == pytest.approx(expected_ma(5), rel=0.02)
 
 
 def test_charging_heats_as_discharging_does():
-    one = run(thermal(), 300, 100000).limit_ma(50, UOHM)
-    assert run(thermal(), 300, -100000).limit_ma(50, UOHM) == pytest.approx(one, rel=0.001)
+    one = run(thermal(), 300, 100000).limit_ma(MOST, 50, UOHM)
+    assert run(thermal(), 300, -100000).limit_ma(MOST, 50, UOHM) == pytest.approx(one, rel=0.001)
 
 
 def test_the_settings_count():
-    usual = thermal().limit_ma(40, UOHM)
-    assert thermal(sensor_delay_s=75).limit_ma(40, UOHM) == pytest.approx(2 * usual, rel=0.01)
-    assert thermal(heat_capacity_j_k_ah=76).limit_ma(40, UOHM) == pytest.approx(
+    usual = thermal().limit_ma(MOST, 40, UOHM)
+    assert thermal(sensor_delay_s=75).limit_ma(MOST, 40, UOHM) == pytest.approx(
+        2 * usual, rel=0.01
+    )
+    assert thermal(heat_capacity_j_k_ah=76).limit_ma(MOST, 40, UOHM) == pytest.approx(
         2 * usual, rel=0.01
     )
     small = thermal(design_capacity_mah=2800)
-    assert small.limit_ma(40, UOHM) == pytest.approx(usual / 10, rel=0.02, abs=100)
+    assert small.limit_ma(MOST, 40, UOHM) == pytest.approx(usual / 10, rel=0.02, abs=100)
 
 
 def test_a_late_turn_counts_as_one_second():
     late = thermal()
     late.step(30000, 200000, UOHM, 250, 250)
     usual = run(thermal(), 1, 200000)
-    assert late.limit_ma(1, UOHM) == usual.limit_ma(1, UOHM)
+    assert late.limit_ma(MOST, 1, UOHM) == usual.limit_ma(MOST, 1, UOHM)
 
 
 def test_what_comes_from_outside_goes_on_for_ten_minutes():
@@ -130,7 +140,7 @@ def test_a_measurement_that_ended_begins_a_new_window():
 @given(st.integers(0, 400), st.integers(0, 30), st.integers(20, 60000))
 def test_more_room_allows_no_less(room_dc, more, uohm):
     model = thermal()
-    assert model.limit_ma(room_dc, uohm) <= model.limit_ma(room_dc + more, uohm)
+    assert model.limit_ma(MOST, room_dc, uohm) <= model.limit_ma(MOST, room_dc + more, uohm)
 
 
 def test_a_pack_held_at_the_limit_never_reaches_the_temperature():
@@ -142,5 +152,5 @@ def test_a_pack_held_at_the_limit_never_reaches_the_temperature():
         hidden_k += current_a**2 * UOHM * 1e-6 / 5320 - shown_k
         sensor_k += shown_k
         model.step(1000, int(1000 * current_a), UOHM, int(10 * sensor_k), int(10 * sensor_k))
-        current_a = model.limit_ma(500 - int(10 * sensor_k), UOHM) / 1000
+        current_a = model.limit_ma(MOST, 500 - int(10 * sensor_k), UOHM) / 1000
     assert 48 <= sensor_k < 50.1  # a sensor shows tenths

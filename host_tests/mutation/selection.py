@@ -15,6 +15,10 @@ MODULES = {
     "fault_register": ("test_faults", "test_latches", "test_small_parts"),
     "clearing": ("test_clearing", "test_latches", "test_trips", "test_small_parts"),
     "limits": ("test_limits",),
+    "charge_control": ("test_charge_control",),
+    "ramp": ("test_ramp", "test_limits"),
+    "thermal": ("test_thermal", "test_limits"),
+    "prediction": ("test_prediction", "test_limits"),
     "switch": ("test_switch", "test_switch_times"),
     "gate_lines": ("test_switch", "test_contactor_path", "test_switch_times", "test_contacts"),
     "contactor_path": ("test_contactor_path", "test_contacts"),
@@ -34,6 +38,6 @@ MODULES = {
 # Files of host_tests/bms that are of no use here: they trace lines, as the search for tests does,
 # run another interpreter that would not see the mutant, or need too long for every mutant.
 LEFT_OUT = ("test_tearing", "test_soc")
-SLOW = ("test_laws", "test_any_battery", "test_path_exploration")
+SLOW = ("test_laws", "test_any_battery", "test_path_exploration", "test_limits_days")
 
 FIRST_S = 8  # traced test time of a mutant in the first round; survivors meet all their tests

@@ -148,16 +148,23 @@ class Limits:
         signals = self.signals
         left = _PER_MILLE
         for at in range(0, len(curves), _COLUMNS):
+            span = curves[at + 3]
             value = signals[curves[at]]
             if value == INVALID:
                 continue
-            share = _along(
-                value,
-                values[curves[at + 1]],
-                values[curves[at + 2]],
-                curves[at + 3],
-                curves[at + 4],
-            )
+            all_at = values[curves[at + 1]]
+            least_at = values[curves[at + 2]]
+            nearest = least_at - span
+            if span > 0:
+                if value <= nearest and value <= all_at:
+                    continue
+                width = max(span, least_at - all_at)
+            else:
+                if value >= nearest and value >= all_at:
+                    continue
+                width = min(span, least_at - all_at)
+            share = (least_at - value) * _PER_MILLE // width
+            share = max(share, curves[at + 4])
             if share < left:
                 left = share
                 self._binding = curves[at + 5]
@@ -195,7 +202,7 @@ class Limits:
                 aim_ma = max(0, limit_ma)
                 self._binding = PEAK + horizon
         room_dc = values[settings[_TRIP]] - _HEAT_GUARD_DC - self.signals[WARMEST]
-        limit_ma = self._thermal.limit_ma(room_dc, prediction.resistance_uohm)
+        limit_ma = self._thermal.limit_ma(aim_ma, room_dc, prediction.resistance_uohm)
         if limit_ma < aim_ma:
             aim_ma = limit_ma
             self._binding = HEAT
@@ -216,12 +223,3 @@ def _compiled(index, limit_curves, rows):
         compiled.append(least)
         compiled.append(limit_curves.REASONS.index(reason))
     return compiled
-
-
-def _along(value, all_at, least_at, span, least):
-    """Per mille that `value` leaves; `span` is the least width, below 0 if low values bind."""
-    if span > 0:
-        left = (least_at - value) * _PER_MILLE // max(span, least_at - all_at)
-    else:
-        left = (value - least_at) * _PER_MILLE // max(-span, all_at - least_at)
-    return max(least, min(_PER_MILLE, left))

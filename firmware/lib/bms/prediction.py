@@ -6,10 +6,13 @@ followed here, for all cells together, because one current flows through them al
 A resistance that is taken too large leaves the prediction's fixed point where it is (the current
 that holds the cell exactly at the voltage) and is approached from one side; one that is too small
 swings around it. So the model's resistance counts a quarter more than it says.
-Slow path; integers: microvolts, and microohm per cell.
+Slow path; integers, microohm per cell.
 """
 
+from array import array
 from math import exp
+
+from bms.table import INVALID
 
 _MARGIN_PERCENT = 125
 HORIZONS_S = (10, 60)
@@ -22,41 +25,47 @@ class Prediction:
         self._model = model
         self._values = parameters.values
         self._capacity = parameters.index("design_capacity_mah")
-        self._permille = model.rc_permille
         self._tau_s = model.rc_tau_s
-        self._branch_uv = [0] * len(model.rc_tau_s)
-        # Share of the way that a branch goes within each horizon, 1/1000
-        self._share = [
-            [int(1000 * (1 - exp(-seconds / tau_s))) for tau_s in model.rc_tau_s]
+        self._branch_ma = array("i", [0] * len(self._tau_s))  # what each has caught up with
+        # Resistance of a step of the current after each horizon and for ever, and what a branch's
+        # present state gives back until then: 1/1000 of the fast resistance
+        self._back = [
+            array("i", [
+                int(model.rc_permille[branch] * (1 - exp(-seconds / self._tau_s[branch])))
+                for branch in range(len(self._tau_s))
+            ])
             for seconds in HORIZONS_S
-        ]
-        self._fast_uohm = 0
-        self._current_ma = 0
-        self.resistance_uohm = 0
+        ]  # fmt: skip
+        self._permille = array("i", [1000 + sum(row) for row in self._back])
+        self._lasting = 1000 + sum(model.rc_permille)
+        self._held_ma = array("i", [0] * len(HORIZONS_S))  # what holds a cell where it is
+        self._temperature_dc = INVALID  # of these resistances
+        self._fast_uohm = 1
+        self.resistance_uohm = 1
 
     def step(self, elapsed_ms, current_ma, temperature_dc):
         """Follow a turn with a good measurement."""
-        fast_uohm = self._model.r0_uohm(temperature_dc, self._values[self._capacity])
-        fast_uohm = max(1, fast_uohm * _MARGIN_PERCENT // 100)
-        whole_uohm = fast_uohm
-        for branch in range(len(self._branch_uv)):
-            uohm = fast_uohm * self._permille[branch] // 1000
-            whole_uohm += uohm
-            missing_uv = current_ma * uohm // 1000 - self._branch_uv[branch]
-            self._branch_uv[branch] += (
-                missing_uv * elapsed_ms // (1000 * self._tau_s[branch] + elapsed_ms)
-            )
-        self._fast_uohm = fast_uohm
-        self._current_ma = current_ma
-        self.resistance_uohm = whole_uohm
+        if temperature_dc != self._temperature_dc:
+            self._temperature_dc = temperature_dc
+            fast_uohm = self._model.r0_uohm(temperature_dc, self._values[self._capacity])
+            self._fast_uohm = max(1, fast_uohm * _MARGIN_PERCENT // 100)
+            self.resistance_uohm = self._fast_uohm * self._lasting // 1000
+        branches = self._branch_ma
+        for branch in range(len(branches)):
+            missing_ma = current_ma - branches[branch]
+            whole_ms = 1000 * self._tau_s[branch] + elapsed_ms
+            branches[branch] += missing_ma * elapsed_ms // whole_ms
+        for horizon in range(len(self._held_ma)):
+            held = (
+                1000 * current_ma
+            )  # beyond 400 A a heap object on the boards, which does no harm
+            back = self._back[horizon]
+            for branch in range(len(branches)):
+                held += back[branch] * branches[branch]
+            self._held_ma[horizon] = held // self._permille[horizon]
 
     def current_ma(self, horizon, room_mv):
         """Current (charging positive) that moves a cell by `room_mv` within HORIZONS_S[horizon],
         the present current and its polarization included."""
-        room_uv = 1000 * room_mv + self._current_ma * self._fast_uohm // 1000
-        uohm = self._fast_uohm
-        for branch in range(len(self._branch_uv)):
-            share = self._share[horizon][branch]
-            room_uv += self._branch_uv[branch] * share // 1000
-            uohm += self._fast_uohm * self._permille[branch] // 1000 * share // 1000
-        return room_uv * 100 // uohm * 10
+        uohm = self._fast_uohm * self._permille[horizon] // 1000
+        return self._held_ma[horizon] + 100000 * room_mv // uohm * 10

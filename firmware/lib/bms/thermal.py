@@ -59,13 +59,17 @@ class Thermal:
         self._warm_dc = warm_dc
         self._cold_dc = cold_dc
 
-    def limit_ma(self, room_dc, resistance_uohm):
-        """The current whose heat uses up `room_dc` within three of the sensors' delays."""
+    def limit_ma(self, most_ma, room_dc, resistance_uohm):
+        """The current whose heat uses up `room_dc` within three of the sensors' delays, but at
+        most `most_ma`."""
         room_uk = room_dc * _UK_PER_DC - self._hidden_uk
         if room_uk <= 0:
             return 0
         rate_uk = room_uk // (_DELAYS * self._values[self._delay_s])
-        return 100 * _square_root(rate_uk * self._joule_per_kelvin() // resistance_uohm * 100)
+        if self._heating(most_ma, resistance_uohm) <= rate_uk:
+            return most_ma
+        square = rate_uk * self._joule_per_kelvin() // resistance_uohm * 100  # of 0.1 A
+        return min(most_ma, 100 * _square_root(square, most_ma // 100 + 1))
 
     def _heating(self, current_ma, resistance_uohm):
         """Microkelvin per second: A^2 times microohm are microwatts."""
@@ -84,11 +88,10 @@ def _forecast(drift_dc):
     return max(-_DRIFT_MAX_DC, min(_DRIFT_MAX_DC, 2 * drift_dc))
 
 
-def _square_root(square):
-    """The whole part, by Newton's steps from above."""
-    root = square
-    better = (square + 1) // 2
-    while better < root:
-        root = better
+def _square_root(square, root):
+    """The whole part, by Newton's steps down from a `root` that is not too small, nor 0."""
+    while True:
         better = (root + square // root) // 2
-    return root
+        if better >= root:
+            return root
+        root = better
