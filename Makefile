@@ -16,7 +16,7 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types bench times campaign compatibility fuzz soak mutation limits-month \
+.PHONY: help run test lint types bench times campaign compatibility fuzz soak mutation limits-board limits-month \
 	docs docs-picture flash \
 	clean distclean
 .DELETE_ON_ERROR:
@@ -70,6 +70,9 @@ soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (AR
 
 mutation: $(STAMPS)/mutation ## Change the code a little, thousands of times: tests must notice (an hour)
 	$(BIN)/python -m host_tests.mutation $(ARGS)
+
+limits-board: $(STAMPS)/test ## Days of the whole firmware with an inverter that obeys (ARGS: days, 20 min each)
+	$(BIN)/python host_tests/bench/limits_board.py $(ARGS)
 
 limits-month: $(STAMPS)/test ## A month of an inverter that obeys limits, all chemistries (10 min)
 	PYTHONPATH=firmware/lib:tools $(BIN)/python -m host_tests.bms.limits_month $(ARGS)

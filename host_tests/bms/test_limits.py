@@ -367,6 +367,19 @@ def test_no_limit_is_above_any_curve_and_without_a_model_it_is_the_lowest(parame
 # What the battery makes of them
 
 
+def test_a_pack_of_bad_cells_is_offered_less_once_its_resistance_is_known():
+    bench = Bench(discharge_current_max_ma=100000).start().limits_risen()
+    resistance = bench.battery.health.resistance
+    for cell in range(4):
+        resistance.restore(cell, 20 * resistance._reference_uohm * 280, 1)
+    bench.chip.set_temperatures(251)
+    bench.chip.set_cells(3040)
+    bench.step()
+    bench.limits_risen()
+    assert reason(bench, "discharge") == "cell_voltage_in_60_s"
+    assert bench.point("discharge_current_limit_ma") < 20000
+
+
 def test_nothing_is_allowed_before_the_first_measurement(parameters):
     limits = Limits(parameters)
     assert limits.charge_current_ma == limits.discharge_current_ma == 0

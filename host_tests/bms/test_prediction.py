@@ -1,5 +1,7 @@
 """Voltage some seconds ahead, against the differential equations solved in small steps."""
 
+from array import array
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,6 +83,25 @@ def test_a_model_without_polarization_will_do():
     found = prediction(rc_tau_s=[], rc_permille=[])
     found.step(1000, 0, 250)
     assert found.current_ma(0, 10) == found.current_ma(1, 10) == pytest.approx(112000, rel=0.02)
+
+
+class Learned:
+    """Stands in for bms.resistance."""
+
+    def __init__(self, learned, *uohm):
+        self.learned = learned
+        self.drop_uv = array("i", [280 * each for each in uohm])  # at 1 C of 280 Ah
+
+
+@pytest.mark.parametrize(("temperature_dc", "factor"), [(250, 1), (0, 3), (450, 0.8)])
+def test_the_worst_cell_that_was_measured_counts_at_its_temperature(temperature_dc, factor):
+    found = prediction()
+    found.learned = Learned(True, 90, 200, 110)  # microohm at 25 degC; the model says 71
+    found.step(1000, 0, temperature_dc)
+    assert found.resistance_uohm == pytest.approx(1.25 * 200 * factor * 2.3, rel=0.03)
+    found.learned = Learned(False, 90, 200, 110)
+    found.step(1000, 0, temperature_dc + 1)
+    assert found.resistance_uohm == pytest.approx(1.25 * 71.4 * factor * 2.3, rel=0.03)
 
 
 def test_a_resistance_of_nearly_nothing_still_divides():

@@ -85,6 +85,11 @@ class Limits:
         self.drop_mv = 0  # of the present lasting current over a cell's resistance
         self.forget()
 
+    def learn_from(self, resistance):
+        """The predictions take the resistance of the worst cell from a bms.resistance."""
+        if self._prediction is not None:
+            self._prediction.learned = resistance
+
     def forget(self):
         """Nothing valid is measured: allow nothing until `update`. Allocates nothing."""
         self.charge_current_ma = 0

@@ -12,6 +12,7 @@ Slow path; integers, microohm per cell.
 from array import array
 from math import exp
 
+from bms.resistance import REFERENCE_DC
 from bms.table import INVALID
 
 _MARGIN_PERCENT = 125
@@ -19,7 +20,10 @@ HORIZONS_S = (10, 60)
 
 
 class Prediction:
-    """resistance_uohm: of a cell for lasting currents, at the latest temperature."""
+    """resistance_uohm: of a cell for lasting currents, at the latest temperature.
+
+    learned: a bms.resistance.Resistance, whose worst cell then counts instead of the model's.
+    """
 
     def __init__(self, model, parameters):
         self._model = model
@@ -39,6 +43,7 @@ class Prediction:
         self._permille = array("i", [1000 + sum(row) for row in self._back])
         self._lasting = 1000 + sum(model.rc_permille)
         self._held_ma = array("i", [0] * len(HORIZONS_S))  # what holds a cell where it is
+        self.learned = None
         self._temperature_dc = INVALID  # of these resistances
         self._fast_uohm = 1
         self.resistance_uohm = 1
@@ -47,7 +52,13 @@ class Prediction:
         """Follow a turn with a good measurement."""
         if temperature_dc != self._temperature_dc:
             self._temperature_dc = temperature_dc
-            fast_uohm = self._model.r0_uohm(temperature_dc, self._values[self._capacity])
+            capacity_mah = self._values[self._capacity]
+            fast_uohm = self._model.r0_uohm(temperature_dc, capacity_mah)
+            learned = self.learned
+            if learned is not None and learned.learned:
+                usual_uohm = max(1, self._model.r0_uohm(REFERENCE_DC, capacity_mah))
+                worst_uohm = max(learned.drop_uv) * 1000 // capacity_mah
+                fast_uohm = fast_uohm * worst_uohm // usual_uohm
             self._fast_uohm = max(1, fast_uohm * _MARGIN_PERCENT // 100)
             self.resistance_uohm = self._fast_uohm * self._lasting // 1000
         branches = self._branch_ma

@@ -80,6 +80,7 @@ class SlowPath:
         self._values = array("i", [INVALID] * (len(points.live) - points.fast_size))
         self._view = memoryview(self._values)
         if health is not None:  # its points are neighbours
+            limits.learn_from(health.resistance)
             first = points.offset(HEALTH_POINTS[0]) - points.fast_size
             self._health_shown = memoryview(health.shown)
             self._health_view = self._view[first : first + len(health.shown)]
