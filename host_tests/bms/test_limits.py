@@ -1,12 +1,25 @@
 """Limits: currents shrink along readable curves before a protection has to act, and foresee it."""
 
+import sys
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bms.cell_model import CellModel
 from bms.limit_curves import REASONS, SIGNALS
-from bms.limits import CHARGE, DISCHARGE, Limits
+from bms.limits import (
+    CELL_MAX,
+    CELL_MIN,
+    CHARGE,
+    COLDEST,
+    CURRENT,
+    DISCHARGE,
+    PACK,
+    SOC,
+    WARMEST,
+    Limits,
+)
 from bms.parameters import ParameterError
 from bms.table import INVALID
 from host_tests.bms.bench import CHEMISTRIES, MID_CELL_MV, Bench, parameters_with
@@ -219,6 +232,112 @@ def test_the_cells_own_heat_is_limited_before_they_are_warm():
     assert why == "heat"
     assert found_ma == pytest.approx(expected_ma, rel=0.02)
     assert aims(parameters, model, temperature_max_dc=590)[DISCHARGE] == (0, "heat")
+
+
+def turns(limits, seconds, allowed=(1, 1), **measured):
+    """Whole turns of one second each."""
+    for _ in range(seconds):
+        for place, name in enumerate(SIGNALS):
+            limits.signals[place] = {**USUAL, **measured}[name]
+        limits.update(1000, False, *allowed)
+    return limits
+
+
+def test_heat_that_the_sensors_do_not_show_yet_counts():
+    parameters = parameters_with({"heat_capacity_j_k_ah": 5})
+    model = CellModel(ramp_cell(r0_uohm=[300000, 100000, 80000]))
+    limits = turns(Limits(parameters, model), 300, current_ma=-90000, temperature_max_dc=540)
+    found_ma, why = seen(limits, temperature_max_dc=540)[DISCHARGE]
+    assert why == "heat"
+    assert found_ma < 0.8 * aims(parameters, model, temperature_max_dc=540)[DISCHARGE][0]
+
+
+@pytest.mark.parametrize(("at_dc", "any_left"), [(590, False), (589, True)])
+def test_heat_ends_a_kelvin_before_the_trip(at_dc, any_left):
+    parameters = parameters_with({"overtemperature_discharge_warn_dc": 600})
+    limit_ma = aims(parameters, CellModel(ramp_cell()), temperature_max_dc=at_dc)[DISCHARGE][0]
+    assert (limit_ma > 0) == any_left
+
+
+def test_a_temperature_that_comes_from_outside_is_limited_before_it_is_there(parameters):
+    limits = turns(Limits(parameters), 301, temperature_min_dc=70, temperature_max_dc=430)
+    turns(limits, 1, temperature_min_dc=55, temperature_max_dc=442)
+    # 1.5 K in five minutes are 3 K in ten: 2.5 C, and half of the curve from 5 to 0
+    assert seen(limits, temperature_min_dc=55)[CHARGE] == (25000, "cold_cells")
+    # 1.2 K are 2.4: 46.6 C between 45 and 50
+    assert seen(limits, temperature_max_dc=442)[CHARGE] == (34000, "warm_cells")
+    limits.forget()
+    assert seen(limits, temperature_min_dc=55)[CHARGE][0] == 50000
+
+
+def test_the_drop_of_a_lasting_current_is_known(parameters):
+    limits = Limits(parameters, CellModel(ramp_cell(r0_uohm=[600000, 200000, 160000])))
+    assert limits.drop_mv == 0
+    # 200 milliohm for 2 Ah: 1428 microohm for 280 Ah, a quarter more 1785, with branches 4105
+    assert turns(limits, 1, current_ma=100000).drop_mv == 410
+    assert turns(limits, 1, current_ma=99990).drop_mv == 409
+    assert turns(limits, 1, current_ma=-100000).drop_mv == -410
+    assert turns(Limits(parameters), 1, current_ma=100000).drop_mv == 0
+
+
+def test_of_two_curves_as_low_the_first_is_named(parameters):
+    found = aims(parameters, cell_max_mv=3550, temperature_max_dc=475)
+    assert found[CHARGE] == (25000, "cell_voltage")
+    model = CellModel(ramp_cell())
+    found = aims(parameters, model, cell_max_mv=3500, temperature_min_dc=0)
+    assert found[CHARGE] == (0, "cold_cells")
+    equal = parameters_with({"charge_current_max_ma": 5000})
+    assert aims(equal, limited=True)[CHARGE] == (5000, "maximum")
+
+
+def test_what_is_not_known_hides_no_other_curve(parameters):
+    found = aims(parameters, cell_max_mv=INVALID, temperature_max_dc=475)
+    assert found[CHARGE] == (25000, "warm_cells")
+
+
+def test_what_is_not_allowed_is_0_and_begins_at_0(parameters):
+    limits = turns(Limits(parameters), 70)
+    assert (limits.charge_current_ma, limits.discharge_current_ma) == (50000, 100000)
+    turns(limits, 1, (0, 1))
+    assert (limits.charge_current_ma, limits.discharge_current_ma) == (0, 100000)
+    assert REASONS[limits.charge_reason] == "blocked"
+    turns(limits, 1)
+    assert limits.charge_current_ma == 834
+
+
+def test_what_is_withdrawn_is_0_and_begins_at_0(parameters):
+    limits = turns(Limits(parameters), 70)
+    for direction in (CHARGE, DISCHARGE):
+        limits.withdraw(direction)
+    assert (limits.charge_current_ma, limits.discharge_current_ma) == (0, 0)
+    assert REASONS[limits.charge_reason] == REASONS[limits.discharge_reason] == "blocked"
+    turns(limits, 1)
+    assert (limits.charge_current_ma, limits.discharge_current_ma) == (834, 1667)
+
+
+def test_what_is_forgotten_begins_at_0(parameters):
+    limits = turns(Limits(parameters), 70)
+    limits.forget()
+    assert (limits.charge_current_ma, limits.discharge_current_ma) == (0, 0)
+    turns(limits, 1)
+    assert (limits.charge_current_ma, limits.discharge_current_ma) == (834, 1667)
+
+
+def test_places_of_signals_are_those_of_the_table(parameters):
+    assert [SIGNALS[place] for place in (CELL_MIN, CELL_MAX, COLDEST, WARMEST)] == [
+        "cell_min_mv", "cell_max_mv", "temperature_min_dc", "temperature_max_dc"
+    ]  # fmt: skip
+    assert [SIGNALS[place] for place in (PACK, CURRENT, SOC)] == [
+        "pack_voltage_mv", "current_ma", "soc_bp"
+    ]  # fmt: skip
+    assert len(Limits(parameters).signals) == len(SIGNALS)
+
+
+def test_the_texts_of_the_curves_do_not_stay_in_memory(parameters):
+    from bms import limit_curves  # noqa: F401 (imported once more, to see it leave)
+
+    Limits(parameters)
+    assert "bms.limit_curves" not in sys.modules
 
 
 # Properties, in all chemistries and any settings that are accepted

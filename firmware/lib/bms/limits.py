@@ -23,8 +23,7 @@ BLOCKED = 1
 RISING = 2
 MAXIMUM = 3
 LIMITED = 4
-PEAK = 5
-SUSTAINED = 6
+PEAK = 5  # and PEAK + 1 the second of bms.prediction.HORIZONS_S
 HEAT = 7
 
 # Places in `signals`, as bms.limit_curves.SIGNALS orders them
