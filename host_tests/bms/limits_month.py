@@ -30,7 +30,7 @@ def month(chemistry, wrong, days, seed):
         loop.run(DAYS[name])
         print(f"{chemistry} day {day + 1}: {name}", file=sys.stderr, flush=True)
     record = loop.record
-    offered = [trip for trip in record.trips if trip[2] or trip[3] > 0]
+    offered = [trip for trip in record.trips if trip[2] or trip[3] > 500]
     up, down = record.up, record.down
     row = [
         chemistry,
