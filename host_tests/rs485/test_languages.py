@@ -4,17 +4,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bms.table import rows
 from host_tests.jbd.test_jbd import READ_BASIC, READ_CELLS, READ_NAME
 from host_tests.links.bench import SETTINGS, Desk
 from host_tests.modbus.bench import Line, Uart, with_crc
 from host_tests.pylon_rs485.test_pylontech import GOLDEN_63, POLL_61, frame
-from links.diagnosis import CRC_ERRORS, FRAMES_IN, PEER, RS485, TIMEOUTS, UNKNOWN, Diagnosis
+from links.diagnosis import (
+    CRC_ERRORS,
+    FRAMES_IN,
+    PEER,
+    RS485,
+    TIMEOUTS,
+    UNKNOWN,
+    VERDICT,
+    Diagnosis,
+)
+from links.verdict_rows import ROWS as VERDICT_ROWS
 from rs485 import port
 from serving.serial import SerialLinks
 
 MODBUS = with_crc("0103" + "00ff0001")
 PYLONTECH = POLL_61.encode() + b"\r"
 AUTO, ONLY_MODBUS, ONLY_PYLONTECH, ONLY_JBD = range(4)
+VERDICTS = [row[4] for row in rows(VERDICT_ROWS)]
 LANGUAGES = {"modbus": MODBUS, "pylontech": PYLONTECH, "jbd": READ_BASIC}
 # A write of registers whose data is a whole JBD request, and one with a Pylontech request.
 CARRIES_JBD = with_crc("0110" + "5000" + "0004" + "08" + READ_BASIC.hex() + "00")
@@ -219,3 +231,21 @@ def test_a_host_of_0_0_lets_the_whole_net_in_and_others_have_their_own_rows():
     assert may(bytes((192, 168, 77, 3)))
     assert may(bytes((10, 0, 0, 7)))
     assert not may(bytes((10, 0, 0, 8)))
+
+
+def test_a_port_that_fails_says_so_until_it_runs_again():
+    board = Board()
+
+    class Gone(Uart):
+        def readinto(self, buffer):
+            raise OSError("gone")
+
+    board.line.arrives(0, MODBUS)
+    with pytest.raises(OSError, match="gone"):
+        board.line.run(board.links.rs485(Gone(board.line), 9600, None))
+    board.diagnosis.step(10_000)
+    assert VERDICTS[board.count(VERDICT)] == "port_closed"
+    board.line.arrives(board.line.now_ms + 100, MODBUS)
+    board.run()
+    board.diagnosis.step(10_000)
+    assert VERDICTS[board.count(VERDICT)] == "well"

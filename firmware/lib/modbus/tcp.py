@@ -13,7 +13,7 @@ Memory: buffers are made once; per request asyncio allocates a few small objects
 
 import asyncio
 
-from links.diagnosis import FRAMES_OUT, REFUSED, TCP, TIMEOUTS
+from links.diagnosis import FRAMES_OUT, REFUSED, STOPPED, TCP, TIMEOUTS
 from modbus.server import EXCEPTION_FLAG, word
 
 CLIENTS = 3
@@ -125,12 +125,16 @@ class TcpServer:
     async def run(self):
         """Serve until cancelled. Raises OSError if the network is gone."""
         self._diagnosis.open(TCP)
+        self._diagnosis.tell(TCP, STOPPED, False)
         reader = asyncio.StreamReader(self._listener)
         address = bytearray(4)
         try:
             while True:
                 if await reader.readinto(address):
                     self._welcome(self._listener.connection, address)
+        except OSError:
+            self._diagnosis.tell(TCP, STOPPED, True)
+            raise
         finally:
             for client in self._clients:
                 self._close(client)

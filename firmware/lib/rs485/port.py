@@ -18,7 +18,7 @@ Memory: buffers are made once; per request asyncio allocates a few small objects
 
 import asyncio
 
-from links.diagnosis import CRC_ERRORS, FRAMES_OUT, REFUSED, RS485, TIMEOUTS
+from links.diagnosis import CRC_ERRORS, FRAMES_OUT, REFUSED, RS485, STOPPED, TIMEOUTS
 from links.framing import BUSY, IDLE, MAX_FRAME, PAUSED, Framer
 
 _BITS_PER_BYTE = 10  # start, 8 data, stop
@@ -50,7 +50,14 @@ class Port:
     async def run(self):
         """Serve until cancelled. Raises OSError if the line itself is gone."""
         self._diagnosis.open(RS485)
-        reader = asyncio.StreamReader(self._uart)
+        self._diagnosis.tell(RS485, STOPPED, False)
+        try:
+            await self._listen(asyncio.StreamReader(self._uart))
+        except OSError:
+            self._diagnosis.tell(RS485, STOPPED, True)
+            raise
+
+    async def _listen(self, reader):
         while True:
             count = await reader.readinto(self._framer.space())
             if count:
