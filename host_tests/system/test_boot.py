@@ -63,12 +63,12 @@ def check_safe_and_talking(run, state, *reason):
 
 
 def boot(tmp_path, **options):
-    """A boot of ten seconds; after some of them somebody asks on Modbus and on the console."""
+    """A boot of twenty seconds; after some of them somebody asks on Modbus and on the console."""
     return run_board(
         tmp_path,
-        duration_s=10,
+        duration_s=20,
         speed=10,
-        send_after_s=0.7,
+        send_after_s=1.4,
         send={"rs485": modbus_read(MODBUS_STATE, 2), "console": b"status\rfaults\r"},
         **options,
     )
