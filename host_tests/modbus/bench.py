@@ -119,7 +119,7 @@ class ModbusFramer(Counted, Framer):
 
     def __init__(self, address):
         self.diagnosis = Diagnosis()
-        super().__init__((Rtu(Server(address, None)),), self.diagnosis, RS485)
+        super().__init__((Rtu(Server(address, None), None),), self.diagnosis, RS485)
 
 
 class Slave(Counted, Port):
@@ -127,7 +127,7 @@ class Slave(Counted, Port):
 
     def __init__(self, uart, baud, server, transmit_enable=None):
         self.diagnosis = Diagnosis()
-        super().__init__(uart, baud, (Rtu(server),), self.diagnosis, transmit_enable)
+        super().__init__(uart, baud, (Rtu(server, None),), self.diagnosis, transmit_enable)
 
 
 class _Wait:

@@ -82,7 +82,7 @@ for _ in registers.wake():
     pass
 server = Server(ADDRESS, registers)
 exchange = Exchange(server, registers)
-framer = Framer((Rtu(server),), Diagnosis(), RS485)
+framer = Framer((Rtu(server, None),), Diagnosis(), RS485)
 
 frames = [frame(text) for text in REQUESTS]
 frames.append(frame("0301000008", 0))

@@ -75,7 +75,7 @@ connection = socket.socket()
 connection.connect(socket.getaddrinfo("127.0.0.1", int(sys.argv[1]))[0][-1])
 switch = Pin()
 diagnosis = Diagnosis()
-languages = (Rtu(Server(17, registers)),)
+languages = (Rtu(Server(17, registers), registers),)
 slave = Port(SocketUart(connection), int(sys.argv[2]), languages, diagnosis, switch)
 try:
     asyncio.run(slave.run())

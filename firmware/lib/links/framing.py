@@ -51,7 +51,7 @@ class Framer:
 
     def __init__(self, languages, diagnosis, link):
         self.languages = languages
-        self.language = None
+        self.language = languages[0]
         self.buffer = bytearray(_SIZE)
         self.start = 0
         self.fill = 0

@@ -35,12 +35,12 @@ _MIN_SIZE = 4
 class Rtu:
     """Modbus RTU for one `server`, as links.framing and rs485.port want a language.
 
-    registers: what may have to be loaded for a request (modbus.registers).
+    registers: what may have to be loaded for a request (modbus.registers), or None.
     peer: row of links.peer_rows that the latest master looks like; refused: whether its request
     was answered by an exception. None of this allocates, apart from what the server says.
     """
 
-    def __init__(self, server, registers=None):
+    def __init__(self, server, registers):
         self.peer = _MODBUS_MASTER
         self.refused = False
         self.asleep = False

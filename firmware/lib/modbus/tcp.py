@@ -103,8 +103,17 @@ class _Client:
     def __init__(self, server, registers):
         self.exchange = Exchange(server, registers)
         self.connection = None
-        self.task = None
         self.idle_ms = 0
+        self._task = None
+
+    def start(self, coroutine):
+        """Serve the connection in a task of its own."""
+        self._task = asyncio.create_task(coroutine)
+
+    def stop(self):
+        """End that task from outside."""
+        if self._task is not None:
+            self._task.cancel()
 
 
 class TcpServer:
@@ -153,7 +162,7 @@ class TcpServer:
                 client.connection = connection
                 client.exchange.fill = 0
                 client.idle_ms = 0
-                client.task = asyncio.create_task(self._serve(client))
+                client.start(self._serve(client))
                 return
         self._diagnosis.tell(TCP, REFUSED, True)
         connection.close()
@@ -161,7 +170,7 @@ class TcpServer:
     def _close(self, client):
         """Hang up from outside of the client's own task."""
         if client.connection is not None:
-            client.task.cancel()
+            client.stop()
 
     async def _serve(self, client):
         connection = client.connection

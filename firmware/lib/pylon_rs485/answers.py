@@ -284,6 +284,7 @@ class Answers:
 
     def _status_bits(self, which):
         bits = 0
+        word = 0
         for fault in range(len(self._status_1)):
             if fault & 15 == 0:
                 word = max(0, self._value(which, fault >> 4))
@@ -320,6 +321,7 @@ class Answers:
     def _words(self, which, bits):
         """Two bytes of bits, the first of them high."""
         raised = 0
+        word = 0
         for fault in range(len(bits)):
             if fault & 15 == 0:
                 word = max(0, self._value(which, fault >> 4))

@@ -68,8 +68,9 @@ class SerialLinks:
         self._door.step(elapsed_ms)
         if self._jbd is not None:
             self._jbd.step(elapsed_ms)
-        if self._tcp is not None:
+        if self._tcp_door is not None:
             self._tcp_door.step(elapsed_ms)
+        if self._tcp is not None:
             self._tcp.step(elapsed_ms)
 
     async def rs485(self, uart, baud, transmit_enable):
