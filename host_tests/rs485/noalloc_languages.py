@@ -22,7 +22,7 @@ from modbus.server import MAX_ADU, Server
 from pylon_rs485.characters import checksum, length_field, put_hex
 from pylon_rs485.language import Pylontech
 
-ROUNDS = 3000
+ROUNDS = 2000
 
 points = Points(ROWS)
 parameters = Parameters()
