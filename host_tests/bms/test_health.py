@@ -10,7 +10,7 @@ from bms.capacity import TAKEN
 from bms.health import CAPACITY, LEAKY, POINTS, WEAK
 from bms.point_rows import ROWS
 from bms.points import Points
-from bms.soc import FULL
+from bms.soc import FULL, SocEstimator
 from bms.table import INVALID
 from host_tests.bms.ageing_pack import Pack, Stand
 from host_tests.bms.bench import Bench
@@ -306,3 +306,37 @@ def test_a_battery_logs_the_cells_that_are_named():
     bench.slow()
     bench.step()
     assert ("cells", 1, 0b0010) in bench.events()
+
+
+class Estimated(Stand):
+    """The estimator of the firmware says when the pack is full and empty."""
+
+    def start(self, offset_ma=0.0):
+        super().start(offset_ma)
+        self.anchors = SocEstimator(self.parameters, self.health.model)
+        self.anchors_update = self.anchors.update
+        self.anchors.update = self.update
+
+    def update(self, seconds, cell_mv, current_ma, _soc_bp):
+        self.anchors.full_mah = self.health.full_mah
+        self.anchors_update(
+            round(1000 * seconds),
+            self.counter.net_mah,
+            current_ma,
+            min(cell_mv),
+            max(cell_mv),
+            sum(cell_mv) * 10 // len(cell_mv),
+            round(10 * self.pack.temperature_c),
+        )
+
+
+def test_with_the_firmwares_own_estimator_the_capacity_is_found_as_well_and_its_charge_fits():
+    stand = Estimated(Pack(cells=4, capacity_ah=85, spread=0.01, seed=1))
+    for _ in range(2):
+        stand.charge(dt=20)
+        assert stand.anchors.soc_bp == 10_000
+        stand.discharge(0.25, dt=20)
+    stand.rest(0.1)
+    assert stand.health.capacity_mah == pytest.approx(1000 * stand.pack.usable_ah(), rel=0.02)
+    assert stand.anchors.soc_bp < 300
+    assert stand.health.shown[2] == 3
