@@ -382,6 +382,106 @@ def test_whatever_happens_the_limit_is_bounded_and_its_steps_are(chemistry, turn
         assert control.phase in (BULK, ABSORPTION, FLOAT)
 
 
+# To the millisecond and the microvolt
+
+
+def test_times_are_whole():
+    bed = absorbing(absorption_max_min=1).cells(3300, 3490)
+    bed.run(59).run(0.999, 999)
+    assert bed.phase == ABSORPTION
+    assert bed.run(0.001, 1).phase == FLOAT
+    bed = floating().cells(LOW_MV)
+    bed.run(299).run(0.999, 999)
+    assert bed.phase == FLOAT
+    assert bed.run(0.001, 1).phase == BULK
+
+
+def test_a_turn_that_is_an_hour_late_counts_as_a_minute():
+    bed = absorbing(absorption_max_min=3).cells(3300, 3490)
+    bed.run(7200, 3600000)
+    assert bed.phase == ABSORPTION
+    assert bed.run(3600, 3600000).phase == FLOAT
+
+
+@pytest.mark.parametrize(("age_s", "asked"), [(14 * DAY_S - 1, 0), (14 * DAY_S, 1)])
+def test_days_are_whole(age_s, asked):
+    bed = Bed()
+    bed.full_age_s = age_s
+    assert bed.run(1).control.full_charge_requested == asked
+
+
+@pytest.mark.parametrize(("age_s", "asked"), [(59, 0), (60, 1), (-1, 1)])
+def test_only_a_full_pack_takes_the_request_back(age_s, asked):
+    bed = Bed()
+    bed.full_age_s = 14 * DAY_S
+    bed.run(1)
+    bed.full_age_s = age_s
+    assert bed.run(1).control.full_charge_requested == asked
+
+
+@pytest.mark.parametrize(
+    ("high_mv", "phase"), [(3429, BULK), (3430, ABSORPTION), (3460, ABSORPTION)]
+)
+def test_charge_that_is_gone_counts_below_the_top_only(high_mv, phase):
+    bed = absorbing()
+    bed.soc_bp = 1000
+    assert bed.cells(3340, high_mv).run(1).phase == phase
+
+
+def trimmed(high_mv=3500):
+    """The limit at the pack's voltage, 3370 mV, and the highest cell there."""
+    bed = Bed().cells(3350, 3540, 3370).run(60)
+    return bed.cells(3350, high_mv, 3370).run(1)
+
+
+def test_the_trim_ends_at_the_packs_voltage():
+    assert trimmed().control._trim_uv == 1000 * (3500 - 3370)
+
+
+@pytest.mark.parametrize(("room_mv", "returns"), [(3, 0), (4, 62), (64, 1000)])
+def test_it_comes_back_by_a_64th_of_the_room_after_half_a_minute(room_mv, returns):
+    control = (bed := trimmed()).control
+    bed.cells(3350, 3500 - room_mv, 3370).run(30)
+    before_uv = control._trim_uv
+    assert before_uv == 1000 * (3500 - 3370)
+    bed.run(1)
+    assert before_uv - control._trim_uv == returns
+
+
+def test_half_a_minute_is_half_a_minute():
+    control = (bed := trimmed()).control
+    bed.cells(3350, 3436, 3370).run(30)
+    bed.run(0.001, 1)
+    assert control._trim_uv == 1000 * (3500 - 3370) - 1
+
+
+def test_the_limit_rises_and_falls_by_the_settings_exactly():
+    control = (bed := trimmed()).control
+    bed.cells(3350, 3372, 3370).run(35)  # 128 mV of room: 2 mV a second, but 1 mV is the most
+    before_uv = control._level_uv
+    bed.run(1)
+    assert control._level_uv - before_uv == 1000
+    bed.run(1, 2000)
+    bed.run(2, 2000)
+    assert control._level_uv - before_uv == 2000
+    bed = Bed().cells(3350, 3700, 3370)
+    bed.run(60, 60000)
+    assert bed.control._level_uv == 1000 * CHARGE_MV - 5000
+    bed = floating().run(1500)
+    assert bed.control._base_uv == 1000 * FLOAT_MV
+    bed.soc_bp = 1000
+    bed.run(1)
+    assert bed.control._base_uv == 1000 * FLOAT_MV + 1000
+
+
+@pytest.mark.parametrize(("trim_uv", "level_uv"), [(3000, 3500000), (3001, 3496999)])
+def test_what_is_no_more_than_noise_does_not_move_the_limit(trim_uv, level_uv):
+    bed = Bed().cells(3350, 3500)
+    bed.control._trim_uv = trim_uv
+    bed.run(1)
+    assert bed.control._level_uv == level_uv
+
+
 # On the bench, with all of the battery
 
 
