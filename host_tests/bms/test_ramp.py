@@ -86,6 +86,29 @@ def test_calm_must_last(again):
     assert ramp.value == min(50000, again)
 
 
+@pytest.mark.parametrize("stay", [49000, 50000])
+def test_calm_is_thirty_seconds_to_the_millisecond(stay):
+    """After a fall, and after an aim that was only a little higher."""
+    ramp = risen()
+    step(ramp, 49000 if stay == 49000 else 50000)
+    if stay == 50000:
+        step(ramp, 50001)
+    value = ramp.value
+    for _ in range(29):
+        step(ramp, 58000)
+    step(ramp, 58000, elapsed_ms=999)
+    step(ramp, 58000, elapsed_ms=1)
+    assert ramp.value == value
+    step(ramp, 58000, elapsed_ms=1)
+    assert ramp.value > value
+
+
+def test_an_aim_that_was_reached_begins_the_waiting_anew():
+    ramp = risen(40000)
+    step(ramp, 50000)
+    assert ramp.value == 40000
+
+
 def test_a_late_turn_makes_no_larger_step():
     ramp = Ramp()
     step(ramp, MOST, elapsed_ms=60000)
@@ -111,6 +134,12 @@ def test_a_small_limit_moves_too():
     for _ in range(30):
         step(ramp, 30, most=30)
     assert ramp.value == 30
+
+
+def test_a_milliampere_in_a_millisecond_is_rounded_up():
+    ramp = Ramp()
+    ramp.step(1, 1, 1, 1, 1)
+    assert ramp.value == 1
 
 
 def test_what_is_dropped_is_nothing_and_rises_without_waiting():

@@ -126,6 +126,15 @@ def test_the_cells_own_heat_is_not_taken_for_the_outsides():
     assert sensor_k > 26.5
 
 
+def test_cold_from_outside_is_seen_through_the_cells_own_heat():
+    """Sensors that stand still while the cells make 0.6 K in five minutes."""
+    model = run(thermal(), 1800, 150000)
+    for _ in range(2):
+        assert -14 <= model.colder_dc <= -10
+        assert model.warmer_dc == 0
+        run(model, 300, 150000)
+
+
 def test_a_measurement_that_ended_begins_a_new_window():
     model = run(thermal(), 301, 0, 250, 300)
     run(model, 300, 0, 200, 400)

@@ -17,8 +17,6 @@ MODULES = {
     "limits": ("test_limits",),
     "charge_control": ("test_charge_control",),
     "ramp": ("test_ramp", "test_limits"),
-    "thermal": ("test_thermal", "test_limits"),
-    "prediction": ("test_prediction", "test_limits"),
     "switch": ("test_switch", "test_switch_times"),
     "gate_lines": ("test_switch", "test_contactor_path", "test_switch_times", "test_contacts"),
     "contactor_path": ("test_contactor_path", "test_contacts"),
