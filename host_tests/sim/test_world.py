@@ -239,8 +239,8 @@ def test_micropython_and_cpython_simulate_the_same():
         pytest.skip(f"no {MICROPYTHON}: install the project's environment (make test)")
     script = _SCRIPT % str(ROOT)
     runs = [
-        subprocess.run([program, "-c", script], capture_output=True, text=True, check=True)
-        for program in (str(MICROPYTHON), sys.executable)
+        subprocess.run([*program, "-c", script], capture_output=True, text=True, check=True)
+        for program in ((MICROPYTHON, "-X", "heapsize=4M"), (sys.executable,))
     ]
     lines = [[json.loads(line) for line in run.stdout.splitlines()] for run in runs]
     assert lines[0] == lines[1]
