@@ -3,6 +3,7 @@
 import importlib
 import sys
 from functools import cache
+from types import ModuleType
 
 import cantools
 import pytest
@@ -14,6 +15,7 @@ from bms.points import Points
 from bms.table import INVALID
 from cellsteward.can_layout import layout, profile_module, profile_names
 from cellsteward.dbc import dbc, path
+from cellsteward.generated_docs import DOCS
 from host_tests.inverter.pack import (
     FAULT_NAMES,
     FAULTS,
@@ -368,3 +370,15 @@ def test_a_profile_leaves_no_module_behind():
     assert not {name.split(".")[-1] for name in sys.modules if name.startswith("inverter.")} & {
         *PROFILES
     }
+
+
+def test_the_profile_that_the_page_shows_works():
+    page = (DOCS / "inverters.md").read_text(encoding="utf-8")
+    source = page.partition("```python\n")[2].partition("```")[0]
+    shown = ModuleType("shown")
+    exec(source, vars(shown))
+    points = healthy()
+    put_fault(points, "faults", "cell_overvoltage")
+    told = encode(points, shown)
+    assert told[0x351][:6] == encode(healthy())[0x351][:6]
+    assert told[0x359] == bytes.fromhex("0200000000504E")
