@@ -326,6 +326,58 @@ def fit(
         _stop(str(problem))
 
 
+@app.command()
+def soc(
+    input_csv: Annotated[
+        Path, typer.Argument(metavar="INPUT.csv", help="Log: t_s,I_A,V_V,T_C[,soc_ref].")
+    ],
+    capacity_mah: Annotated[int, typer.Option(help="Capacity of the cell.")],
+    initial_soc: Annotated[float, typer.Option(help="What the estimator is told, in percent.")],
+    cell: Annotated[Path | None, typer.Option(help="Cell file of `cellsteward fit`.")] = None,
+    chemistry: Annotated[
+        str | None, typer.Option(help="Built-in cell: lfp, nmc, nca, lto or sodium.")
+    ] = None,
+    initial_sigma: Annotated[
+        float | None, typer.Option(help="How sure that is: one sigma in percent.")
+    ] = None,
+    gain: Annotated[float, typer.Option(help="Error put on the current, in percent.")] = 0.0,
+    offset_ma: Annotated[float, typer.Option(help="Error put on the current, in mA.")] = 0.0,
+    noise_mv: Annotated[float, typer.Option(help="Noise put on the voltage: sigma, in mV.")] = 0.0,
+    cells: Annotated[int, typer.Option(help="Cells in series behind V_V.")] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="CSV to write: t_s,soc,sigma,reported, from 0 to 1."),
+    ] = None,
+    on: Annotated[str, typer.Option(help="cpython or micropython: the same numbers.")] = "cpython",
+    plot: Annotated[Path | None, typer.Option(help="Picture to write.")] = None,
+) -> None:
+    """Replay a log through the device's state-of-charge estimator."""
+    from cellsteward import soc_command
+    from cellsteward.logs import LogError
+    from cellsteward.soc_log import Sensors
+
+    if noise_mv < 0:
+        _stop("--noise-mv is a standard deviation: 0 or more.")
+    try:
+        soc_command.run(
+            start=soc_command.Start(
+                soc_command.load_cell(cell, chemistry), capacity_mah, initial_soc, initial_sigma
+            ),
+            log_path=input_csv,
+            out=out,
+            sensors=Sensors(gain, offset_ma, noise_mv),
+            cells=cells,
+            place=on,
+            plot=plot,
+            say=typer.echo,
+            progress=_progress if sys.stderr.isatty() else None,
+        )
+    except ModuleNotFoundError as error:
+        _stop(_lab_missing(error))
+    except LogError as problem:
+        _stop(str(problem))
+
+
 def main() -> None:
     """Entry point of the `cellsteward` command."""
     app()
@@ -354,6 +406,10 @@ async def _run(options: RunOptions, ui: bool, screenshot: Path | None) -> int:
         return 0
     typer.echo(f"cellsteward: the run failed: {end.text}.", err=True)
     return EXIT_FAILED
+
+
+def _progress(line: str) -> None:
+    typer.echo(f"\r{line}  ", nl=False, err=True)
 
 
 def _lab_missing(error: ModuleNotFoundError) -> str:
