@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bms.cell_model import CellModel, CellModelError
+from bms.cell_model import CellModel
 from cellsteward.cell_voltage import (
     PERCENT,
     Track,
@@ -48,7 +48,7 @@ _GAP_SHARE, _GAP_SPREAD = 0.8, 0.3
 _ALIKE_S = 900.0
 _SHORTEST_S = 1800
 _SMALLEST_SPAN = 0.15
-_ERROR_MIN_DMV = 20
+_UNSEEN_DMV = 40  # error in use that the logs do not show: other temperatures, other loads
 
 
 @dataclass
@@ -105,7 +105,54 @@ def fit(
         )
     tracks = [_usable(log, capacity, start_soc, test, notes) for log in logs]
     generic = importlib.import_module(f"cells.{chemistry}").CELL
-    taus, span = _choose(tracks, test, capacity)
+    cell = _cell(test, _GAP_SHARE, name, source, chemistry, capacity)
+    cell.update(_unmeasured(generic, capacity))
+    share, results = _GAP_SHARE, []
+    if tracks:
+        share, results = _measure(cell, test, tracks, logs, generic, capacity)
+        warmest = max(result.temperature_c for result in results)
+        coldest = min(result.temperature_c for result in results)
+        if coldest > 10 or warmest < 35:
+            notes.append(
+                f"resistance below {coldest:.0f} and above {warmest:.0f} degC follows the ratio "
+                f"of the generic {chemistry} model; add logs (--log) at other temperatures to "
+                "measure it"
+            )
+    else:
+        notes.append(
+            f"without a log, resistance and hysteresis are those of the generic {chemistry} "
+            "model; a log of pulses or a drive (--log) measures them"
+        )
+    try:
+        CellModel(cell)
+    except ValueError as error:
+        raise LogError(f"the fit is no cell that the device takes: {error}.") from error
+    return Fit(cell, capacity, found_mah, share, results, notes)
+
+
+def _unmeasured(generic: dict[str, Any], capacity: float) -> dict[str, Any]:
+    """What the built-in model of the chemistry says where no log was given."""
+    scale = generic["capacity_mah"] / capacity
+    return {
+        "hysteresis_bp": generic["hysteresis_bp"],
+        "r0_temperature_dc": generic["r0_temperature_dc"],
+        "r0_uohm": [max(1, round(ohm * scale)) for ohm in generic["r0_uohm"]],
+        "rc_tau_s": generic["rc_tau_s"],
+        "rc_permille": generic["rc_permille"],
+        "error_dmv": generic["error_dmv"],
+    }
+
+
+def _measure(
+    cell: dict[str, Any],
+    test: OcvTest,
+    tracks: list[Track],
+    logs: list[Log],
+    generic: dict[str, Any],
+    capacity: float,
+) -> tuple[float, list[LogResult]]:
+    """Put into `cell` what the logs show; returns the share of the gap and how each log went."""
+    taus, span = _choose(tracks, test)
     solved = [_best_start(of, test, taus, span, _rest(of, test))[0] for of in tracks]
     share = float(np.clip(_pooled([s[-1] for s in solved], tracks), 0, _GAP_SHARE_MAX))
     r0 = [s[0] for s in solved]
@@ -116,34 +163,23 @@ def fit(
                 "current does not change, or its sign is wrong (charging is positive)."
             )
     branches = [_pooled([s[1 + at] / s[0] for s in solved], tracks) for at in range(len(taus))]
-    temperatures, resistances = _over_temperature(tracks, r0, generic)
-    cell = _cell(test, share, name, source, chemistry, capacity)
-    cell["hysteresis_bp"] = round(span * 1e4)
-    cell["r0_temperature_dc"] = [round(t * 10) for t in temperatures]
-    cell["r0_uohm"] = [max(1, round(r * 1e6)) for r in resistances]
     kept = [(tau, b) for tau, b in zip(taus, branches, strict=True) if b >= 0.02]
-    cell["rc_tau_s"] = [max(1, round(tau)) for tau, _ in kept]
-    cell["rc_permille"] = [round(b * 1000) for _, b in kept]
+    temperatures, resistances = _over_temperature(tracks, r0, generic)
+    cell.update(
+        _branches(test, share),
+        hysteresis_bp=round(span * 1e4),
+        r0_temperature_dc=[round(t * 10) for t in temperatures],
+        r0_uohm=[max(1, round(r * 1e6)) for r in resistances],
+        rc_tau_s=[max(1, round(tau)) for tau, _ in kept],
+        rc_permille=[round(b * 1000) for _, b in kept],
+    )
     results = [
         _result(cell, log.name, of, capacity, value)
         for log, of, value in zip(logs, tracks, r0, strict=True)
     ]
-    cell["error_dmv"] = max(
-        _ERROR_MIN_DMV,
-        round(1e4 * float(np.sqrt(np.mean([result.slow_v**2 for result in results])))),
-    )
-    try:
-        CellModel(cell)
-    except CellModelError as error:
-        raise LogError(f"the fit is no cell that the device takes: {error}.") from error
-    warmest = max(float(np.mean(of.temperature_c)) for of in tracks)
-    coldest = min(float(np.mean(of.temperature_c)) for of in tracks)
-    if coldest > 10 or warmest < 35:
-        notes.append(
-            f"resistance below {coldest:.0f} and above {warmest:.0f} degC follows the ratio of "
-            f"the generic {chemistry} model; add logs (--log) at other temperatures to measure it"
-        )
-    return Fit(cell, capacity, found_mah, share, results, notes)
+    shown_v = np.sqrt(np.mean([result.slow_v**2 for result in results]))
+    cell["error_dmv"] = round(float(np.hypot(1e4 * shown_v, _UNSEEN_DMV)))
+    return share, results
 
 
 def check(
@@ -263,7 +299,7 @@ def _rest(of: Track, test: OcvTest) -> Any:
     return of.voltage_v - middle - slope * (of.temperature_c - 25)
 
 
-def _choose(tracks: list[Track], test: OcvTest, capacity: float) -> tuple[list[float], float]:
+def _choose(tracks: list[Track], test: OcvTest) -> tuple[list[float], float]:
     """Time constants of the branches, and the hysteresis, that serve all logs best."""
     weight = np.zeros(len(_TAU_GRID_S))
     rests = [_rest(of, test) for of in tracks]
@@ -371,25 +407,26 @@ def _over_temperature(
 def _cell(
     test: OcvTest, share: float, name: str, source: str, chemistry: str, capacity: float
 ) -> dict[str, Any]:
-    middle = np.maximum.accumulate((test.charge_v + test.discharge_v) / 2)
-    half = share * (test.charge_v - test.discharge_v) / 2
-    charge = np.maximum.accumulate(middle + half)
-    discharge = np.minimum(np.maximum.accumulate(middle - half), charge)
     return {
         "name": name,
         "source": source,
         "chemistry": "nmc" if chemistry == "nca" else chemistry,
         "validated": False,
         "capacity_mah": round(capacity),
+        **_branches(test, share),
+        "ocv_uv_per_k": [round(v * 1e6) for v in test.slope_v_per_k[::5].tolist()],
+    }
+
+
+def _branches(test: OcvTest, share: float) -> dict[str, list[int]]:
+    """The two curves, as far apart as a share of the test's."""
+    middle = np.maximum.accumulate((test.charge_v + test.discharge_v) / 2)
+    half = share * (test.charge_v - test.discharge_v) / 2
+    charge = np.maximum.accumulate(middle + half)
+    discharge = np.minimum(np.maximum.accumulate(middle - half), charge)
+    return {
         "ocv_charge_dmv": [round(v * 1e4) for v in charge.tolist()],
         "ocv_discharge_dmv": [round(v * 1e4) for v in discharge.tolist()],
-        "ocv_uv_per_k": [round(v * 1e6) for v in test.slope_v_per_k[::5].tolist()],
-        "hysteresis_bp": 300,
-        "r0_temperature_dc": [],
-        "r0_uohm": [],
-        "rc_tau_s": [],
-        "rc_permille": [],
-        "error_dmv": _ERROR_MIN_DMV,
     }
 
 

@@ -27,12 +27,10 @@ def run(
     """Fit, write, and say how it went. Raises LogError."""
     if chemistry is not None and chemistry not in CHEMISTRIES:
         raise LogError(f"--chemistry must be one of {', '.join(CHEMISTRIES)}, not '{chemistry}'.")
-    if not logs:
-        raise LogError("a fit needs at least one log of pulses or a drive: --log FILE.")
     say(f"reading {ocv.name} ...")
     test = read_ocv_test(ocv)
     measured = [read_log(path) for path in logs]
-    say(f"fitting {', '.join(path.name for path in logs)} ...")
+    say(f"fitting {', '.join(path.name for path in logs) or 'without a log'} ...")
     made = fit(
         test,
         measured,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bms.cell_model import CellModel, CellModelError
+from bms.cell_model import CellModel
 from bms.parameters import ParameterError, Parameters
 from cellsteward import ROOT
 from cellsteward.logs import Log, LogError, read_log
@@ -75,7 +75,7 @@ def load_cell(path: Path | None, chemistry: str | None) -> dict[str, Any]:
         raise LogError(f"--cell: can not read {path}: {error.strerror}.") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise LogError(f"--cell: {path} is not JSON: {error}.") from error
-    except CellModelError as error:
+    except ValueError as error:
         raise LogError(f"--cell: {path}: {error}.") from error
     return cell
 
@@ -93,7 +93,7 @@ def check_start(start: Start) -> None:
         raise LogError(f"--capacity-mah must be from {low} to {high}, not {start.capacity_mah}.")
     try:
         Replay(**start.values())
-    except (ParameterError, CellModelError) as error:
+    except (ParameterError, ValueError) as error:
         raise LogError(f"the device refuses this cell: {error}.") from error
 
 

@@ -67,7 +67,7 @@ FITTED = {
     "fit A123 M1B UDDS": ("lfp_a123_esc_slow_ocv.csv", ("lfp_a123m1b_udds_25C.csv",), 2433),
     "fit Berkeley mixed": ("lfp_berkeley_ocv.csv", ("lfp_berkeley_ccmix_25C.csv",), 1200),
     "fit Berkeley 25 h": ("lfp_berkeley_ocv.csv", ("lfp_berkeley_flat_25C.csv",), 1200),
-    "fit EVE 280 (table only)": ("lfp_eve280_ocv.csv", ("lfp_a123_esc_dyn_35C.csv",), 2050),
+    "EVE 280 table, no log": ("lfp_eve280_ocv.csv", (), 281400),
 }
 GENERIC = {"generic lfp": "lfp", "generic nmc": "nmc", "generic nca": "nca"}
 MADE_FROM = {
@@ -84,7 +84,7 @@ SUITED = {
     "lfp_berkeley_ccmix_25C.csv": ("fit Berkeley 25 h", "generic lfp"),
     "lfp_berkeley_flat_25C.csv": ("fit Berkeley mixed", "generic lfp"),
     "lfp_calce_a123_dst_20C.csv": ("fit A123 ESC 35", "generic lfp"),
-    "lfp_eve280_hppc_chg.csv": ("fit EVE 280 (table only)", "generic lfp"),
+    "lfp_eve280_hppc_chg.csv": ("EVE 280 table, no log", "generic lfp"),
     "lfp_a123m1b_fsae_25C.csv": ("fit A123 M1B UDDS", "generic lfp"),
     "nmc_lghg2_mixed7_25C.csv": ("generic nmc",),
     "nmc_lghg2_us06_25C.csv": ("generic nmc",),
@@ -144,6 +144,7 @@ def model(name):
         [read_log(folder / log) for log in logs],
         name,
         ", ".join((ocv, *logs)),
+        chemistry="lfp",
         capacity_mah=capacity_mah,
     ).cell
     kept.parent.mkdir(parents=True, exist_ok=True)
