@@ -1,108 +1,99 @@
-"""`python -m host_tests.bench.soc --quick`: how well an estimator does on every shared file.
+"""The state-of-charge benchmark.
 
---estimator MODULE:FACTORY scores another than the device's own: a call
-FACTORY(cell, capacity_mah, start, sigma) gives an object with `step` (score.py).
+    python -m host_tests.bench.soc            everything, into docs/ (make bench-soc)
+    python -m host_tests.bench.soc --quick    the device's estimator only; prints, writes nothing
+
+--estimator MODULE:FACTORY scores another one: FACTORY(cell, capacity_mah, start, sigma) gives an
+object with `step` (score.py).
 """
 
 import argparse
-import importlib
+import json
 import multiprocessing
 import os
 import statistics
 import sys
 import time
 
-from host_tests.bench.soc import baselines
-from host_tests.bench.soc.recordings import data_folder, model, pairs, rows_of
-from host_tests.bench.soc.score import MINUS, PERFECT, PLUS, STRESS, figures, run
+from host_tests.bench.soc import docs
+from host_tests.bench.soc.cases import ESTIMATORS, SENSORS, cases, one
+from host_tests.bench.soc.recordings import CACHE, data_folder, model, rows_of
 
-NAMED = {
-    "counting": baselines.CoulombCounting,
-    "rest": baselines.RestOverwrite,
-    "ekf": baselines.Kalman,
-    "ekf-bias": baselines.inflated_kalman,
-    "ours": "host_tests.bench.soc.ours:Ours",
-}
-SENSORS = {"none": PERFECT, "plus": PLUS, "minus": MINUS, "stress": STRESS}
-STARTS = (0.0, -0.3, 0.3, -0.6, 0.6)
+_KEPT = CACHE / "results.jsonl"
 
 
-def factory(name):
-    """The maker of an estimator: one of NAMED, or MODULE:FACTORY."""
-    made = NAMED.get(name, name)
-    if not isinstance(made, str):
-        return made
-    module, _, call = made.partition(":")
-    return getattr(importlib.import_module(module), call)
-
-
-def starts_of(truth):
-    """The starting errors that fit between empty and full, as (error, start)."""
-    kept = []
-    for error in STARTS:
-        start = truth + error
-        if -0.05 <= start <= 1.05:
-            kept.append((error, min(1.0, max(0.0, start))))
-    if truth < 0.25:
-        kept.append((1 - truth, 1.0))
+def kept_results():
+    """Results of earlier runs by key; a torn last line is dropped."""
+    kept = {}
+    if _KEPT.exists():
+        for line in _KEPT.read_text().splitlines():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            kept[entry["key"]] = entry["result"]
     return kept
 
 
-def one(task):
-    """Figures of one case."""
-    name, recording, model_name, error, start, sensors = task
-    rows = rows_of(recording)
-    estimator = factory(name)(
-        model(model_name), recording.capacity_mah, start, 0.3 if error else 0.03
+def run_all(work, jobs, say):
+    """(case, result) of all cases; those that were run before are taken from there."""
+    for name in {case.model for case in work}:
+        model(name)
+    kept = kept_results()
+    done = [(case, kept[case.key()]) for case in work if case.key() in kept]
+    left = [case for case in work if case.key() not in kept]
+    # The longest first, so that no process is left alone with one at the end.
+    left.sort(key=lambda case: -len_of(case))
+    began = time.monotonic()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with multiprocessing.Pool(jobs) as pool, _KEPT.open("a") as file:
+        for count, (case, result) in enumerate(pool.imap_unordered(one, left), start=1):
+            file.write(json.dumps({"key": case.key(), "result": result}) + "\n")
+            file.flush()
+            done.append((case, result))
+            say(case, result, count, len(left), time.monotonic() - began)
+    return done
+
+
+def len_of(case):
+    """Rough work of a case."""
+    weight = {"ekf": 4, "ekf-bias": 4, "ours": 2}.get(case.estimator, 1)
+    return weight * len(rows_of(case.recording).t_s)
+
+
+def tell_progress(_case, _result, count, total, passed_s):
+    """One line that is written over on a terminal, every 50th otherwise."""
+    line = f"{count} of {total} cases, {passed_s / 60:.1f} min"
+    if sys.stderr.isatty():
+        print(f"\r{line} ", end="", file=sys.stderr, flush=True)
+    elif count % 50 == 0 or count == total:
+        print(line, file=sys.stderr, flush=True)
+
+
+def tell_result(case, result, *_):
+    """A line for --quick."""
+    good = "never" if result["good_min"] is None else f"{result['good_min']:5.0f}"
+    print(
+        f"{case.recording.name:27s} {case.model:22s} start {100 * case.error:+4.0f} %  "
+        f"rmse {result['rmse']:5.2f} max {result['max']:5.1f}  after 1 h "
+        f"{result['rmse_1h']:5.2f} {result['max_1h']:5.1f}  below 5 % after {good} min  "
+        f"2 sigma {100 * result['covered']:3.0f} %  {result['cpu_s']:4.1f} s",
+        flush=True,
     )
-    began = time.process_time()
-    result = figures(rows, *run(estimator, rows, SENSORS[sensors], recording.capacity_mah))
-    result["cpu_s"] = time.process_time() - began
-    return task, result
 
 
-def tasks(name, sensors, groups, only):
-    """All cases of an estimator."""
-    for recording, model_name in pairs():
-        if groups and recording.group not in groups:
-            continue
-        if only and only.lower() not in (recording.name + model_name).lower():
-            continue
-        truth = float(rows_of(recording).truth[0])
-        for error, start in starts_of(truth):
-            yield name, recording, model_name, error, start, sensors
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="print one table, write nothing")
-    parser.add_argument("--estimator", default="ours")
-    parser.add_argument("--sensors", default="plus", choices=list(SENSORS))
-    parser.add_argument("--group", action="append", help="lfp, high-rate, nmc, nca, sodium")
-    parser.add_argument("--only", help="part of the name of a recording or model")
-    parser.add_argument("--jobs", type=int, default=2)
-    options = parser.parse_args()
-    if not data_folder().is_dir():
-        sys.exit(f"the measured files are not at {data_folder()}; set CELLSTEWARD_DATA")
-    work = list(tasks(options.estimator, options.sensors, options.group, options.only))
-    for _, _, model_name, *_ in work:
-        model(model_name)
-    os.nice(5)
+def quick(options):
+    """Print the figures of one estimator."""
+    work = list(cases([options.estimator], [options.sensors], options.group, options.only))
+    for case in work:
+        model(case.model)
     done = []
     with multiprocessing.Pool(options.jobs) as pool:
-        for task, result in pool.imap(one, work):
-            _, recording, model_name, error, *_ = task
-            good = "never" if result["good_min"] is None else f"{result['good_min']:5.0f}"
-            print(
-                f"{recording.name:27s} {model_name:24s} start {100 * error:+4.0f} %  "
-                f"rmse {result['rmse']:5.2f} max {result['max']:5.1f}  after 1 h "
-                f"{result['rmse_1h']:5.2f} {result['max_1h']:5.1f}  below 5 % after {good} min  "
-                f"2 sigma {100 * result['covered']:3.0f} %  {result['cpu_s']:4.1f} s",
-                flush=True,
-            )
-            done.append((task, result))
+        for case, result in pool.imap(one, work):
+            tell_result(case, result)
+            done.append((case, result))
     for wrong in (False, True):
-        lfp = [r for t, r in done if t[1].group == "lfp" and bool(t[3]) == wrong]
+        lfp = [r for c, r in done if c.recording.group == "lfp" and bool(c.error) == wrong]
         if lfp:
             print(
                 f"LFP, {'wrong' if wrong else 'right'} start, after 1 h: RMSE median "
@@ -113,6 +104,30 @@ def main():
                 f"{max(r['max'] for r in lfp):.1f}; within 2 sigma "
                 f"{100 * statistics.mean(r['covered'] for r in lfp):.0f} %"
             )
+
+
+def main():
+    parser = argparse.ArgumentParser(description="State-of-charge benchmark.")
+    parser.add_argument("--quick", action="store_true", help="print one table, write nothing")
+    parser.add_argument("--estimator", default="ours")
+    parser.add_argument("--sensors", default="plus", choices=list(SENSORS))
+    parser.add_argument("--group", action="append", help="lfp, high-rate, nmc, nca, days")
+    parser.add_argument("--only", help="part of the name of a recording or model")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    if not data_folder().is_dir():
+        sys.exit(f"the measured files are not at {data_folder()}; set CELLSTEWARD_DATA")
+    os.nice(5)
+    if options.quick:
+        quick(options)
+        return
+    from host_tests.bench.soc.days import DAYS, make
+
+    for day in DAYS:
+        print(f"day: {make(day).name}", file=sys.stderr, flush=True)
+    work = list(cases(list(ESTIMATORS), list(SENSORS), options.group, options.only))
+    print(f"{len(work)} cases", file=sys.stderr)
+    docs.write(run_all(work, options.jobs, tell_progress))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,11 @@ def data_folder():
     return Path(os.environ.get("CELLSTEWARD_DATA", ROOT / ".." / "shared" / "data"))
 
 
+def path_of(file):
+    """Where a measured file is, or a computed day (host_tests/bench/soc/days.py)."""
+    return (CACHE if file.startswith("pybamm_") else data_folder()) / file
+
+
 @dataclass(frozen=True)
 class Recording:
     """Rows of `file` from where the truth first reaches `first` until it first reaches `last`.
@@ -37,7 +42,7 @@ class Recording:
 
     name: str
     file: str
-    group: str  # lfp, high-rate, nmc, days
+    group: str  # lfp, high-rate, nmc, nca, days
     capacity_mah: int
     first: float | None = None
     last: float | None = None
@@ -56,7 +61,10 @@ RECORDINGS = (
     Recording("LG HG2 mixed 25 degC", "nmc_lghg2_mixed7_25C.csv", "nmc", 2781, counted=True),
     Recording("LG HG2 US06 25 degC", "nmc_lghg2_us06_25C.csv", "nmc", 2781, counted=True),
     Recording("Panasonic NCA drive 25 degC", "nca_pan18650pf_cycle1_25C.csv", "nca", 2900),
-    Recording("Hakadi sodium-ion C/2", "naion_hakadi_0c5.csv", "sodium", 1500),
+    Recording("PyBaMM home, 7 days 15-85 %", "pybamm_lfp_home.csv", "days", 280_000),
+    Recording("PyBaMM winter, 3 days 0 degC", "pybamm_lfp_winter.csv", "days", 280_000),
+    Recording("PyBaMM LFP drive", "pybamm_lfp_drive.csv", "days", 280_000),
+    Recording("PyBaMM NMC drive", "pybamm_nmc_drive.csv", "days", 50_000),
 )
 
 # name: slow test, logs, capacity in mAh
@@ -67,6 +75,8 @@ FITTED = {
     "fit A123 M1B UDDS": ("lfp_a123_esc_slow_ocv.csv", ("lfp_a123m1b_udds_25C.csv",), 2433),
     "fit Berkeley mixed": ("lfp_berkeley_ocv.csv", ("lfp_berkeley_ccmix_25C.csv",), 1200),
     "fit Berkeley 25 h": ("lfp_berkeley_ocv.csv", ("lfp_berkeley_flat_25C.csv",), 1200),
+    "fit PyBaMM LFP": ("pybamm_lfp_slow.csv", ("pybamm_lfp_pulses.csv",), 280_000),
+    "fit PyBaMM NMC": ("pybamm_nmc_slow.csv", ("pybamm_nmc_pulses.csv",), 50_000),
     "EVE 280 table, no log": ("lfp_eve280_ocv.csv", (), 281400),
 }
 GENERIC = {"generic lfp": "lfp", "generic nmc": "nmc", "generic nca": "nca"}
@@ -89,7 +99,10 @@ SUITED = {
     "nmc_lghg2_mixed7_25C.csv": ("generic nmc",),
     "nmc_lghg2_us06_25C.csv": ("generic nmc",),
     "nca_pan18650pf_cycle1_25C.csv": ("generic nca",),
-    "naion_hakadi_0c5.csv": (),
+    "pybamm_lfp_home.csv": ("fit PyBaMM LFP",),
+    "pybamm_lfp_winter.csv": ("fit PyBaMM LFP",),
+    "pybamm_lfp_drive.csv": ("fit PyBaMM LFP",),
+    "pybamm_nmc_drive.csv": ("fit PyBaMM NMC",),
 }
 
 
@@ -107,7 +120,7 @@ class Rows:
 @functools.lru_cache(maxsize=8)
 def rows_of(recording):
     """The rows of a recording, without holes."""
-    log = read_log(data_folder() / recording.file)
+    log = read_log(path_of(recording.file))
     table = np.array([log.t_s, log.current_a, log.voltage_v, log.temperature_c, log.soc_ref])
     table = table[:, ~np.isnan(table).any(axis=0)]
     if recording.counted:
@@ -138,13 +151,12 @@ def model(name):
     if kept.exists():
         return json.loads(kept.read_text())
     ocv, logs, capacity_mah = FITTED[name]
-    folder = data_folder()
     made = fit(
-        read_ocv_test(folder / ocv),
-        [read_log(folder / log) for log in logs],
+        read_ocv_test(path_of(ocv)),
+        [read_log(path_of(log)) for log in logs],
         name,
         ", ".join((ocv, *logs)),
-        chemistry="lfp",
+        chemistry="nmc" if "nmc" in ocv else "lfp",
         capacity_mah=capacity_mah,
     ).cell
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -153,8 +165,11 @@ def model(name):
 
 
 def pairs():
-    """Recordings with the models that may score them: never one made from the same file."""
+    """Recordings that are here, with the models that may score them: never one made from the same
+    file."""
     for recording in RECORDINGS:
+        if not path_of(recording.file).exists():
+            continue
         for name in SUITED[recording.file]:
             if recording.file not in MADE_FROM[name]:
                 yield recording, name
