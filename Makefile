@@ -16,8 +16,8 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types bench times campaign compatibility fuzz soak mutation limits-board limits-month \
-	docs docs-picture flash \
+.PHONY: help run test lint types bench bench-soc times campaign compatibility fuzz soak mutation \
+	limits-board limits-month docs docs-picture flash \
 	clean distclean
 .DELETE_ON_ERROR:
 
@@ -68,6 +68,9 @@ compatibility: $(STAMPS)/test ## Try every inverter profile anew, for docs/compa
 soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (ARGS: hours)
 	$(BIN)/python host_tests/bench/soak.py $(ARGS)
 
+bench-soc: $(STAMPS)/bench ## State of charge on measured cells and computed days, into docs/ (30 min)
+	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.soc $(ARGS)
+
 mutation: $(STAMPS)/mutation ## Change the code a little, thousands of times: tests must notice (an hour)
 	$(BIN)/python -m host_tests.mutation $(ARGS)
 
@@ -112,6 +115,12 @@ $(STAMPS)/test: pyproject.toml host_tests/wasm/package.json | $(BIN)/python
 	@mkdir -p $(VENV)/wasm && cp host_tests/wasm/package.json $(VENV)/wasm/
 	@PATH="$(abspath $(BIN)):$$PATH" npm install --silent --no-audit --no-fund --prefix $(VENV)/wasm
 	@mkdir -p $(STAMPS) && touch $(STAMPS)/run $@
+
+# PyBaMM, which computes the days of `make bench-soc`, is large.
+$(STAMPS)/bench: pyproject.toml $(STAMPS)/test
+	@echo "Setting up $(VENV) for the state-of-charge benchmark (once)..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
 
 $(STAMPS)/mutation: pyproject.toml $(STAMPS)/test
 	@echo "Setting up $(VENV) for mutation tests (once)..."

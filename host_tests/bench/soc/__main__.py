@@ -16,7 +16,7 @@ import sys
 import time
 
 from host_tests.bench.soc import docs
-from host_tests.bench.soc.cases import ESTIMATORS, SENSORS, cases, one
+from host_tests.bench.soc.cases import ESTIMATORS, SENSORS, cases, groups, some
 from host_tests.bench.soc.recordings import CACHE, data_folder, model, rows_of
 
 _KEPT = CACHE / "results.jsonl"
@@ -42,35 +42,33 @@ def run_all(work, jobs, say):
     kept = kept_results()
     done = [(case, kept[case.key()]) for case in work if case.key() in kept]
     left = [case for case in work if case.key() not in kept]
+    batches = groups(left)
     # The longest first, so that no process is left alone with one at the end.
-    left.sort(key=lambda case: -len_of(case))
+    batches.sort(key=lambda batch: -len(rows_of(batch[0].recording).t_s))
     began = time.monotonic()
     CACHE.mkdir(parents=True, exist_ok=True)
+    count = 0
     with multiprocessing.Pool(jobs) as pool, _KEPT.open("a") as file:
-        for count, (case, result) in enumerate(pool.imap_unordered(one, left), start=1):
-            file.write(json.dumps({"key": case.key(), "result": result}) + "\n")
+        for results in pool.imap_unordered(some, batches):
+            for case, result in results:
+                file.write(json.dumps({"key": case.key(), "result": result}) + "\n")
+                done.append((case, result))
             file.flush()
-            done.append((case, result))
-            say(case, result, count, len(left), time.monotonic() - began)
+            count += len(results)
+            say(count, len(left), time.monotonic() - began)
     return done
 
 
-def len_of(case):
-    """Rough work of a case."""
-    weight = {"ekf": 4, "ekf-bias": 4, "ours": 2}.get(case.estimator, 1)
-    return weight * len(rows_of(case.recording).t_s)
-
-
-def tell_progress(_case, _result, count, total, passed_s):
-    """One line that is written over on a terminal, every 50th otherwise."""
+def tell_progress(count, total, passed_s):
+    """One line that is written over on a terminal, else a line each."""
     line = f"{count} of {total} cases, {passed_s / 60:.1f} min"
     if sys.stderr.isatty():
         print(f"\r{line} ", end="", file=sys.stderr, flush=True)
-    elif count % 50 == 0 or count == total:
+    else:
         print(line, file=sys.stderr, flush=True)
 
 
-def tell_result(case, result, *_):
+def tell_result(case, result):
     """A line for --quick."""
     good = "never" if result["good_min"] is None else f"{result['good_min']:5.0f}"
     print(
@@ -89,9 +87,10 @@ def quick(options):
         model(case.model)
     done = []
     with multiprocessing.Pool(options.jobs) as pool:
-        for case, result in pool.imap(one, work):
-            tell_result(case, result)
-            done.append((case, result))
+        for results in pool.imap(some, groups(work)):
+            for case, result in results:
+                tell_result(case, result)
+                done.append((case, result))
     for wrong in (False, True):
         lfp = [r for c, r in done if c.recording.group == "lfp" and bool(c.error) == wrong]
         if lfp:

@@ -13,7 +13,7 @@ from pathlib import Path
 from cellsteward import ROOT
 from host_tests.bench.soc import baselines
 from host_tests.bench.soc.recordings import Recording, model, pairs, rows_of
-from host_tests.bench.soc.score import MINUS, PERFECT, PLUS, STRESS, figures, run
+from host_tests.bench.soc.score import MINUS, PERFECT, PLUS, STRESS, figures, run, run_together
 
 ESTIMATORS = {
     "counting": baselines.CoulombCounting,
@@ -22,6 +22,7 @@ ESTIMATORS = {
     "ekf-bias": baselines.inflated_kalman,
     "ours": "host_tests.bench.soc.ours:Ours",
 }
+BATCHED = ("ekf", "ekf-bias")
 SENSORS = {"none": PERFECT, "plus": PLUS, "minus": MINUS, "stress": STRESS}
 STARTS = (0.0, -0.3, 0.3, -0.6, 0.6)
 _FITS = 0.05  # a start may be cut off by so much at empty and full
@@ -106,14 +107,36 @@ def cases(estimators, sensors, groups=None, only=None):
                     yield Case(estimator, recording, model_name, error, start, sensor)
 
 
-def one(case):
-    """Figures of one case. Baselines are told whether their start is right; ours is not."""
-    rows = rows_of(case.recording)
-    capacity_mah = case.recording.capacity_mah
-    estimator = factory(case.estimator)(
-        model(case.model), capacity_mah, case.start, 0.3 if case.error else 0.03
-    )
+def groups(work):
+    """Cases that are run together: those of a batched estimator on one recording and model."""
+    batches = {}
+    for case in work:
+        alone = case if case.estimator not in BATCHED else None
+        key = (case.estimator, case.recording, case.model, alone)
+        batches.setdefault(key, []).append(case)
+    return list(batches.values())
+
+
+def some(batch):
+    """(case, figures) of cases that run together. Baselines are told whether their start is
+    right; ours is not."""
+    first = batch[0]
+    rows = rows_of(first.recording)
+    capacity_mah = first.recording.capacity_mah
+    cell = model(first.model)
+    make = factory(first.estimator)
+    starts = [case.start for case in batch]
+    sigmas = [0.3 if case.error else 0.03 for case in batch]
     began = time.process_time()
-    result = figures(rows, *run(estimator, rows, SENSORS[case.sensors], capacity_mah))
-    result["cpu_s"] = time.process_time() - began
-    return case, result
+    if first.estimator in BATCHED:
+        sensors = [SENSORS[case.sensors] for case in batch]
+        answers = run_together(
+            make(cell, capacity_mah, starts, sigmas), rows, sensors, capacity_mah
+        )
+        columns = list(zip(*(column.T for column in answers), strict=True))
+    else:
+        estimator = make(cell, capacity_mah, starts[0], sigmas[0])
+        columns = [run(estimator, rows, SENSORS[first.sensors], capacity_mah)]
+    spent_s = (time.process_time() - began) / len(batch)
+    results = [figures(rows, *column) for column in columns]
+    return [(case, {**r, "cpu_s": spent_s}) for case, r in zip(batch, results, strict=True)]

@@ -4,9 +4,9 @@ import json
 import statistics
 
 from cellsteward.generated_docs import DOCS, table, with_parts
-from host_tests.bench.soc.cases import SENSORS, factory
+from host_tests.bench.soc.cases import BATCHED, SENSORS, factory
 from host_tests.bench.soc.recordings import MADE_FROM, RECORDINGS, model, rows_of
-from host_tests.bench.soc.score import PLUS, run
+from host_tests.bench.soc.score import PLUS, run, run_together
 
 PAGE = DOCS / "soc-benchmark.md"
 RESULTS = DOCS / "soc-benchmark.json"
@@ -178,7 +178,11 @@ def picture(name, recording_name, model_name, start):
         made = factory(estimator)(
             model(model_name), recording.capacity_mah, start, 0.03 if right else 0.3
         )
-        estimate, sigma = run(made, rows, PLUS, recording.capacity_mah)
+        if estimator in BATCHED:
+            both = run_together(made, rows, [PLUS], recording.capacity_mah)
+            estimate, sigma = (column[:, 0] for column in both)
+        else:
+            estimate, sigma = run(made, rows, PLUS, recording.capacity_mah)
         error = 100 * (estimate - rows.truth)[::every]
         ours = estimator == "ours"
         label = title.strip("*")

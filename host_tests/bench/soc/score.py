@@ -44,7 +44,7 @@ def measured(rows, sensors, capacity_mah, seed=1):
     return current, voltage
 
 
-def run(estimator, rows, sensors, capacity_mah, progress=None):
+def run(estimator, rows, sensors, capacity_mah):
     """Estimates and sigmas of every row."""
     current, voltage = measured(rows, sensors, capacity_mah)
     step_s = np.diff(rows.t_s, prepend=rows.t_s[0])
@@ -59,8 +59,23 @@ def run(estimator, rows, sensors, capacity_mah, progress=None):
     )
     for index, row in enumerate(columns):
         estimate[index], sigma[index] = estimator.step(*row)
-        if progress and index % 1000 == 0:
-            progress(index / len(current))
+    return estimate, sigma
+
+
+def run_together(estimator, rows, all_sensors, capacity_mah):
+    """The same for an estimator that runs many cases at once, one for each of `all_sensors`:
+    estimates and sigmas, a column a case."""
+    seen = [measured(rows, sensors, capacity_mah) for sensors in all_sensors]
+    current, voltage = (np.array(column).T.copy() for column in zip(*seen, strict=True))
+    step_s = np.diff(rows.t_s, prepend=rows.t_s[0]).tolist()
+    estimate = np.empty(current.shape)
+    sigma = np.empty(current.shape)
+    for index, (elapsed_s, temperature_c) in enumerate(
+        zip(step_s, rows.temperature_c.tolist(), strict=True)
+    ):
+        estimate[index], sigma[index] = estimator.step(
+            elapsed_s, current[index], voltage[index], temperature_c
+        )
     return estimate, sigma
 
 
