@@ -281,6 +281,15 @@ def test_a_cell_file_is_taken_like_a_built_in_model(log, tmp_path):
     assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text()
 
 
+def test_a_built_in_model_can_be_written_as_a_file_for_the_board(tmp_path):
+    result = CliRunner().invoke(app, ["cell", "nca", "-o", str(tmp_path / "cell.json")])
+    assert result.exit_code == 0
+    assert json.loads((tmp_path / "cell.json").read_text())["name"] == "generic nca"
+    result = CliRunner().invoke(app, ["cell", "gold", "-o", str(tmp_path / "no.json")])
+    assert result.exit_code == 2
+    assert "one of lfp" in result.stderr
+
+
 def test_a_picture_is_written(log, tmp_path):
     result = soc(*NMC, "--initial-soc", 60, log, "--plot", tmp_path / "soc.png")
     assert result.exit_code == 0

@@ -327,6 +327,24 @@ def fit(
 
 
 @app.command()
+def cell(
+    name: Annotated[str, typer.Argument(help="Built-in cell: lfp, nmc, nca, lto or sodium.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Cell file (JSON) to write.")],
+) -> None:
+    """Write a built-in cell model as a cell file, such as NCA's for the board."""
+    from cellsteward import soc_command
+    from cellsteward.cell_file import cell_text
+    from cellsteward.logs import LogError
+
+    try:
+        out.write_text(cell_text(soc_command.load_cell(None, name)), encoding="utf-8")
+    except LogError as problem:
+        _stop(str(problem))
+    except OSError as error:
+        _stop(f"can not write {out}: {error.strerror}.")
+
+
+@app.command()
 def soc(
     input_csv: Annotated[
         Path, typer.Argument(metavar="INPUT.csv", help="Log: t_s,I_A,V_V,T_C[,soc_ref].")

@@ -1,10 +1,10 @@
 """`cellsteward fit`: files in, a cell file and plots out."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from cellsteward.cell_fit import CHEMISTRIES, Fit, LogResult, check, fit
+from cellsteward.cell_file import cell_text
 from cellsteward.logs import LogError, read_log
 from cellsteward.ocv_test import read_ocv_test
 
@@ -42,7 +42,7 @@ def run(
     )
     checked = [check(made.cell, read_log(path), made.capacity_mah, start_soc) for path in checks]
     try:
-        out.write_text(_json(made.cell), encoding="utf-8")
+        out.write_text(cell_text(made.cell), encoding="utf-8")
         for line in summary(made, checked):
             say(line)
         if plots is not None:
@@ -90,10 +90,3 @@ def summary(made: Fit, checked: list[LogResult]) -> list[str]:
         ]
     lines.append(f"error for the device: {cell['error_dmv'] / 10:g} mV")
     return lines + [f"note: {note}." for note in made.notes]
-
-
-def _json(cell: dict[str, object]) -> str:
-    """One key a line, so that a person can read and a diff can show it."""
-    return (
-        "{\n" + ",\n".join(f" {json.dumps(k)}: {json.dumps(v)}" for k, v in cell.items()) + "\n}\n"
-    )
