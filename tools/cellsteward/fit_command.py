@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from cellsteward.cell_fit import CHEMISTRIES, Fit, LogResult, check, fit
 from cellsteward.cell_file import cell_text
+from cellsteward.cell_fit import CHEMISTRIES, Fit, LogResult, check, fit
 from cellsteward.logs import LogError, read_log
 from cellsteward.ocv_test import read_ocv_test
 
