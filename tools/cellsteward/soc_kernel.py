@@ -7,7 +7,7 @@ Both give the same numbers, because there is one code and it knows integers only
 Written for both: no annotations, nothing that MicroPython lacks.
 """
 
-from bms.cell_model import CHEMISTRIES, CellModel
+from bms.cell_model import CellModel
 from bms.parameters import Parameters
 from bms.soc import ChargeCounter, SocEstimator
 
@@ -21,9 +21,10 @@ class Replay:
 
     def __init__(self, cell, capacity_mah, soc_bp, sigma_bp):
         parameters = Parameters()
+        chemistries = parameters.choices(parameters.index("chemistry"))
         parameters.load(
             {
-                "chemistry": CHEMISTRIES.index(cell["chemistry"]),
+                "chemistry": chemistries.index(cell["chemistry"]),
                 "series_cells": 4,  # of no consequence here: minimum, maximum and mean are one
                 "design_capacity_mah": capacity_mah,
             }
