@@ -10,13 +10,9 @@ import pytest
 from cellsteward.cell_voltage import Track, predict
 from cellsteward.generated_docs import with_parts
 from host_tests.bench.soc import docs
-from host_tests.bench.soc.baselines import (
-    CoulombCounting,
-    Kalman,
-    RestOverwrite,
-    inflated_kalman,
-)
+from host_tests.bench.soc.baselines import CoulombCounting, RestOverwrite
 from host_tests.bench.soc.cases import ESTIMATORS, SENSORS, cases, groups, starts_of
+from host_tests.bench.soc.kalman import Kalman, inflated_kalman
 from host_tests.bench.soc.recordings import FITTED, MADE_FROM, SUITED, Rows, data_folder
 from host_tests.bench.soc.score import Sensors, figures, run, run_together
 

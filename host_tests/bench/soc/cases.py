@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellsteward import ROOT
-from host_tests.bench.soc import baselines
+from host_tests.bench.soc import baselines, kalman
 from host_tests.bench.soc.recordings import Recording, model, pairs, rows_of
 from host_tests.bench.soc.score import MINUS, PERFECT, PLUS, STRESS, figures, run, run_together
 
 ESTIMATORS = {
     "counting": baselines.CoulombCounting,
     "rest": baselines.RestOverwrite,
-    "ekf": baselines.Kalman,
-    "ekf-bias": baselines.inflated_kalman,
+    "ekf": kalman.Kalman,
+    "ekf-bias": kalman.inflated_kalman,
     "ours": "host_tests.bench.soc.ours:Ours",
 }
 BATCHED = ("ekf", "ekf-bias")
@@ -67,7 +67,8 @@ def factory(name):
 def code_digest(estimator):
     """Of the code that runs: the baselines', or the device's."""
     here = Path(__file__).parent
-    paths = [here / "score.py", here / "baselines.py"]
+    module = "kalman.py" if estimator in BATCHED else "baselines.py"
+    paths = [here / "score.py", here / module]
     if estimator == "ours":
         lib = ROOT / "firmware" / "lib" / "bms"
         tools = ROOT / "tools" / "cellsteward"

@@ -77,6 +77,7 @@ FITTED = {
     "fit Berkeley 25 h": ("lfp_berkeley_ocv.csv", ("lfp_berkeley_flat_25C.csv",), 1200),
     "fit PyBaMM LFP": ("pybamm_lfp_slow.csv", ("pybamm_lfp_pulses.csv",), 280_000),
     "fit PyBaMM NMC": ("pybamm_nmc_slow.csv", ("pybamm_nmc_pulses.csv",), 50_000),
+    "Panasonic C/20, no log": ("nca_pan18650pf_c20_25C.csv", (), 2900),
     "EVE 280 table, no log": ("lfp_eve280_ocv.csv", (), 281400),
 }
 GENERIC = {"generic lfp": "lfp", "generic nmc": "nmc", "generic nca": "nca"}
@@ -98,7 +99,7 @@ SUITED = {
     "lfp_a123m1b_fsae_25C.csv": ("fit A123 M1B UDDS", "generic lfp"),
     "nmc_lghg2_mixed7_25C.csv": ("generic nmc",),
     "nmc_lghg2_us06_25C.csv": ("generic nmc",),
-    "nca_pan18650pf_cycle1_25C.csv": ("generic nca",),
+    "nca_pan18650pf_cycle1_25C.csv": ("Panasonic C/20, no log", "generic nca"),
     "pybamm_lfp_home.csv": ("fit PyBaMM LFP",),
     "pybamm_lfp_winter.csv": ("fit PyBaMM LFP",),
     "pybamm_lfp_drive.csv": ("fit PyBaMM LFP",),
@@ -156,7 +157,7 @@ def model(name):
         [read_log(path_of(log)) for log in logs],
         name,
         ", ".join((ocv, *logs)),
-        chemistry="nmc" if "nmc" in ocv else "lfp",
+        chemistry=next(kind for kind in ("lfp", "nmc", "nca") if kind in ocv),
         capacity_mah=capacity_mah,
     ).cell
     kept.parent.mkdir(parents=True, exist_ok=True)
