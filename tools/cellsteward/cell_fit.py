@@ -12,7 +12,7 @@ goes when a cell rests.
 """
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from bms.cell_model import CellModel
 from cellsteward.cell_voltage import (
     PERCENT,
     Track,
+    curves,
     hysteresis,
     polarization,
     predict,
@@ -103,8 +104,10 @@ def fit(
             f"the measurements show {found_mah:.0f} mAh, the capacity given is {capacity:.0f} "
             "mAh; if the cell is aged, give what was measured"
         )
-    tracks = [_usable(log, capacity, start_soc, test, notes) for log in logs]
     generic = importlib.import_module(f"cells.{chemistry}").CELL
+    if not test.has_slope:
+        test = replace(test, slope_v_per_k=curves(generic)[2])
+    tracks = [_usable(log, capacity, start_soc, test, notes) for log in logs]
     cell = _cell(test, _GAP_SHARE, name, source, chemistry, capacity)
     cell.update(_unmeasured(generic, capacity))
     share, results = _GAP_SHARE, []
@@ -285,11 +288,10 @@ def _found_start(log: Log, capacity: float, test: OcvTest) -> float:
     return best
 
 
-def _columns(of: Track, test: OcvTest, taus: Any, span: float, start: float) -> Any:
-    half = (test.charge_v - test.discharge_v) / 2
-    gap = np.interp(of.soc, PERCENT, half) * hysteresis(of.soc, span, start)
+def _columns(of: Track, taus: Any) -> Any:
+    """What R0 and the branches are multiplied with, and a place for the gap between the curves."""
     slow = [polarization(of.current_a, of.step_s, tau) for tau in taus]
-    return np.array([of.current_a, *slow, gap]).T
+    return np.array([of.current_a, *slow, np.zeros(len(of.soc))]).T
 
 
 def _rest(of: Track, test: OcvTest) -> Any:
@@ -312,20 +314,23 @@ def _choose(tracks: list[Track], test: OcvTest) -> tuple[list[float], float]:
         if band:
             shares = weight[band] / weight[band].sum()
             taus.append(float(np.exp(shares @ np.log(np.array(_TAU_GRID_S)[band]))))
-    costs = []
-    for span in _HYSTERESIS:
-        cost = 0.0
-        for of, rest in zip(tracks, rests, strict=True):
-            cost += _best_start(of, test, taus, span, rest)[1]
-        costs.append(cost)
+    costs = [
+        sum(
+            _best_start(of, test, taus, span, rest)[1]
+            for of, rest in zip(tracks, rests, strict=True)
+        )
+        for span in _HYSTERESIS
+    ]
     return taus, _HYSTERESIS[int(np.argmin(costs))]
 
 
 def _best_start(of: Track, test: OcvTest, taus: Any, span: float, rest: Any) -> tuple[Any, float]:
     """Solution and cost with the branch on which the log began, which nobody wrote down."""
     best: tuple[Any, float] = (None, np.inf)
+    matrix = _columns(of, taus)
+    half = np.interp(of.soc, PERCENT, (test.charge_v - test.discharge_v) / 2)
     for start in (-1.0, 0.0, 1.0):
-        matrix = _columns(of, test, taus, span, start)
+        matrix[:, -1] = half * hysteresis(of.soc, span, start)
         answer = _solve(matrix, of, rest, taus)
         left = np.abs(rest - matrix @ answer)[_inside(of)]
         cost = float(np.mean(np.minimum(left, 4 * _HUBER_V)))

@@ -94,7 +94,11 @@ def hysteresis(soc: Any, span: float, start: float = 0.0) -> Any:
     state = start
     states = []
     for step in steps:
-        state = min(1.0, max(-1.0, state + step))
+        state += step
+        if state > 1.0:
+            state = 1.0
+        elif state < -1.0:
+            state = -1.0
         states.append(state)
     return np.array(states)
 
