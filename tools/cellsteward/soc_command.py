@@ -18,10 +18,11 @@ from typing import Any
 
 from bms.cell_model import CellModel
 from bms.parameters import ParameterError, Parameters
+from bms.soc import START_SIGMA_BP
 from cellsteward import ROOT
 from cellsteward.logs import Log, LogError, read_log
 from cellsteward.soc_kernel import Replay
-from cellsteward.soc_log import DEFAULT_SIGMA_PERCENT, Prepared, Sensors, prepare
+from cellsteward.soc_log import Prepared, Sensors, prepare
 
 CHEMISTRIES = ("lfp", "nmc", "nca", "lto", "sodium")
 PLACES = ("cpython", "micropython")
@@ -47,13 +48,13 @@ class Start:
 
     def values(self) -> dict[str, Any]:
         """As the kernel takes it."""
-        sigma = DEFAULT_SIGMA_PERCENT if self.sigma is None else self.sigma
         low, high = _SIGMA_BP
+        sigma_bp = START_SIGMA_BP if self.sigma is None else round(100 * self.sigma)
         return {
             "cell": self.cell,
             "capacity_mah": self.capacity_mah,
             "soc_bp": round(100 * self.soc),
-            "sigma_bp": max(low, min(high, round(100 * sigma))),
+            "sigma_bp": max(low, min(high, sigma_bp)),
         }
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from cellsteward.logs import Log
 from cellsteward.soc_kernel import MISSING
 
-DEFAULT_SIGMA_PERCENT = 5
 _PAUSE_S = 120.0
 _HOLD_MS = 60000
 _DEFAULT_C = 25.0

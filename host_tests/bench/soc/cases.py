@@ -27,7 +27,7 @@ SENSORS = {"none": PERFECT, "plus": PLUS, "minus": MINUS, "stress": STRESS}
 STARTS = (0.0, -0.3, 0.3, -0.6, 0.6)
 _FITS = 0.05  # a start may be cut off by so much at empty and full
 _STRESS_MAX_MAH = 5000  # 50 mA is nothing to a larger cell
-_DEVICE = ("soc", "soc_filter", "cell_voltage", "cell_model", "parameter_rows")
+_DEVICE = ("soc", "soc_filter", "cell_voltage", "cell_model")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def code_digest(estimator):
     if estimator == "ours":
         lib = ROOT / "firmware" / "lib" / "bms"
         tools = ROOT / "tools" / "cellsteward"
-        paths = [here / "score.py", tools / "soc_kernel.py", tools / "soc_log.py"]
+        paths = [here / "score.py", tools / "soc_kernel.py"]
         paths += [lib / f"{name}.py" for name in _DEVICE]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 

@@ -4,15 +4,13 @@ It is never told whether its start is right: sigma is what `cellsteward soc` tak
 says nothing.
 """
 
+from bms.soc import START_SIGMA_BP
 from cellsteward.soc_kernel import Replay
-from cellsteward.soc_log import DEFAULT_SIGMA_PERCENT
 
 
 class Ours:
     def __init__(self, cell, capacity_mah, start, _sigma):
-        self._replay = Replay(
-            cell, capacity_mah, round(10000 * start), 100 * DEFAULT_SIGMA_PERCENT
-        )
+        self._replay = Replay(cell, capacity_mah, round(10000 * start), START_SIGMA_BP)
         self._estimator = self._replay.estimator
 
     def step(self, elapsed_s, current_a, voltage_v, temperature_c):
