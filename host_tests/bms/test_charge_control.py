@@ -385,6 +385,13 @@ def test_whatever_happens_the_limit_is_bounded_and_its_steps_are(chemistry, turn
 # To the millisecond and the microvolt
 
 
+def test_all_times_begin_at_nothing():
+    control = Bed().control
+    times = control._top_ms, control._low_ms, control._empty_ms, control._pause_ms
+    assert times == (0, 0, 0, 0)
+    assert (control._room_ms, control._most_bp, control._trim_uv) == (0, 0, 0)
+
+
 def test_times_are_whole():
     bed = absorbing(absorption_max_min=1).cells(3300, 3490)
     bed.run(59).run(0.999, 999)
