@@ -116,7 +116,7 @@ class Health:
         self.full_mah = 1
         self.soh_bp = self.cycles = 0
 
-    def step(self, elapsed_ms, snapshot, soc, counter):
+    def step(self, elapsed_ms, snapshot, soc, counter, bled_mah):
         self.full_mah += 1
         self.soh_bp += 1
 
