@@ -56,18 +56,18 @@ def found():
 def test_at_the_start_everything_is_possible(found):
     assert found.estimate_mpc == pytest.approx(50000, abs=500)
     # Between 0 and 100 % all alike: the standard deviation is 100 / sqrt(12), plus its allowance.
-    assert found.sigma_bp == pytest.approx(10000 / math.sqrt(12) * 1.15, rel=0.03)
+    assert found.sigma_bp == pytest.approx(10000 / math.sqrt(12) * 1.4, rel=0.03)
 
 
 def test_a_known_start_is_a_bell_and_some_doubt(found):
     found.start(70000, 500, 0)
     assert found.estimate_mpc == pytest.approx(70000, abs=300)
-    assert found.sigma_bp == pytest.approx(500 * 1.15, rel=0.1)
+    assert found.sigma_bp == pytest.approx(500 * 1.4, rel=0.1)
     found.start(70000, 500, 30)
     # 70 % at 70 and 30 % evenly from 0 to 100: mean 64, and as wide as such a mixture is
     assert found.estimate_mpc == pytest.approx(64000, abs=500)
     variance = 0.7 * (5**2 + 6**2) + 0.3 * (100**2 / 12 + 14**2)
-    assert found.sigma_bp == pytest.approx(100 * 1.15 * math.sqrt(variance), rel=0.03)
+    assert found.sigma_bp == pytest.approx(100 * 1.4 * math.sqrt(variance), rel=0.03)
 
 
 def test_one_voltage_on_a_steep_curve_finds_the_place(found):
@@ -104,7 +104,7 @@ def test_it_is_what_a_filter_in_floats_computes():
     mean = sum(at * here for at, here in enumerate(chances))
     deviation = math.sqrt(sum((at - mean) ** 2 * here for at, here in enumerate(chances)))
     assert found.estimate_mpc / 1000 == pytest.approx(mean, abs=0.7)
-    assert found.sigma_bp / 100 == pytest.approx(1.15 * deviation, rel=0.06)
+    assert found.sigma_bp / 100 == pytest.approx(1.4 * deviation, rel=0.06)
 
 
 def test_guesses_move_with_the_counted_charge(found):

@@ -32,7 +32,7 @@ _MINUTE_MS = 60000
 _UNKNOWN_BP = 1500  # an estimate with a larger sigma is none
 _SYNCED_BP = 500
 
-START_SIGMA_BP = 500
+START_SIGMA_BP = 200
 """Of a start that a person or a log gives without one."""
 
 NO_ANCHOR, FULL, EMPTY = range(3)
@@ -48,7 +48,7 @@ _WITHIN_SLOWER = 5  # what is within sigma is corrected so many times slower
 _EMPTY_FASTER = 10
 _NOTHING_BP = 5000
 _RESTORED_DOUBT_PERCENT = 10
-_STARTED_DOUBT_PERCENT = 30
+_STARTED_DOUBT_PERCENT = 12
 _STOPPED_SIGMA_BP = 100  # what may have flowed while nobody counted
 
 

@@ -67,7 +67,7 @@ _SPREAD_PER_DS = 1  # of 65536; 65536 / 36000 / 2
 _SPREAD_MPC = 16  # so many mpc add one, too
 _SPREAD_MAX = 2048
 _SIGMA_MIN_BP = 50
-_SIGMA_PERCENT = 115
+_SIGMA_PERCENT = 140  # measured: how much the spread alone is too sure
 _MIX_EVERY_DS = 6000  # one pair of neighbouring rows every ten minutes
 _NARROW = (420, 70, 9, 1)  # of 500: shape of a certain end, over its last percents
 
@@ -102,6 +102,7 @@ class SocFilter:
         ) // 2
         self._open_dmv = 0
         self._seen = False
+        self._first_weight = WEIGHT_ONE
         self._lost = 0  # blocks in a row that nothing near the estimate explains
         self.estimate_mpc = _FULL_MPC // 2
         self.sigma_bp = 2900
@@ -134,6 +135,7 @@ class SocFilter:
         self._job = _IDLE
         self._fresh = True
         self._seen = seen
+        self._first_weight = WEIGHT_ONE if doubt_percent >= _DOUBT_LOST else WEIGHT_ONE // 4
         self._count_all()
         self._read()
 
@@ -196,7 +198,7 @@ class SocFilter:
         """The first block counts as a whole observation if nothing was known before. If something
         was, it is part of that; but if it contradicts, that may have been another pack."""
         if not self._seen:
-            self._weight = WEIGHT_ONE
+            self._weight = max(self._weight, self._first_weight)
         elif self._is_lost():
             self.start(self.estimate_mpc, self.sigma_bp, _DOUBT_LOST)
             self._weight = WEIGHT_ONE
