@@ -277,7 +277,7 @@ def test_a_jbd_master_reads_settings_and_writes_them_only_with_the_code(line):
 
 
 def test_a_request_in_fragments_of_a_slow_adapter_is_answered(line):
-    for byte in READ_BASIC:
+    for byte in READ_NAME:
         line.write(bytes((byte,)))
         time.sleep(0.02)
     assert answer(line)[0] == 0
