@@ -16,8 +16,13 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help run test lint types bench bench-soc times campaign compatibility fuzz soak mutation \
 	limits-board limits-month docs docs-picture flash \
+=======
+.PHONY: help run test lint types balancing-run bench times campaign compatibility fuzz soak mutation limits-board limits-month \
+	docs docs-picture flash \
+>>>>>>> 6656061 (Balancing on the whole firmware, the simulated chip and pack: tests, options of the simulator; a turn costs less)
 	clean distclean
 .DELETE_ON_ERROR:
 
@@ -42,6 +47,9 @@ lint: $(STAMPS)/test ## Check style, formatting and who may import whom
 types: $(STAMPS)/test ## Check types, of the device code against its port's stubs
 	$(BIN)/pyright
 	$(BIN)/pyright --project boards/pico/pyrightconfig.json
+
+balancing-run: $(STAMPS)/test ## Balance 16 cells with the whole firmware on the simulated board (minutes)
+	CELLSTEWARD_BALANCING=1 $(BIN)/python -m pytest -s host_tests/system/test_balancing.py $(ARGS)
 
 bench: $(STAMPS)/test ## Measure: time of a step, heap after boot, size of the compiled code
 	$(BIN)/micropython -X heapsize=4M host_tests/bench/step_time.py

@@ -73,6 +73,7 @@ class FakeChip:
         self.balance_code = OK
         self.balanced = 0
         self.balance_commands = 0
+        self.balance_busy = False
         self.balance_answer = None
         self.balancing_cells = 0
         self.failure = None
@@ -252,9 +253,11 @@ class FakeChip:
             self.balanced = cells
         return self.balance_code
 
-    def read_balancing(self):
-        """What is bled."""
+    def read_balancing(self, sent=False):
+        """What is bled; busy at first if `balance_busy`."""
         self._fail()
+        if self.balance_busy and not sent:
+            return BUSY
         self.balancing_cells = self.balanced
         if self.balance_answer is not None:
             self.balancing_cells = self.balance_answer

@@ -82,13 +82,15 @@ def test_on_the_plateau_nothing_is_believed_and_nothing_bled():
 def test_counted_charge_is_bled_on_the_plateau_too():
     pack = UnequalPack(4, spread=0.002)
     for cell in (3, 8, 13):
-        pack.lacks_ah[cell] -= 0.25
+        pack.lacks_ah[cell] -= 0.4
     bench = BalancingBench(pack, balance_ohm=OHM)
-    bench.charge(0.8)
+    bench.charge(0.7)
     bench.rest(0.4, current_a=-5.0)  # off the knee
-    before = sum(pack.bled_ah)
+    before = list(pack.bled_ah)
     bench.rest(0.25, current_a=-0.5)
-    assert sum(pack.bled_ah) - before == pytest.approx(0.25 * 3 * BLEED_A, rel=0.15)
+    moved = [after - then for after, then in zip(pack.bled_ah, before, strict=True)]
+    for cell in (3, 8, 13):
+        assert 0.03 * BLEED_A < moved[cell] < 0.26 * BLEED_A
     assert bench.apart()[0] < 10  # nothing of it shows in the voltages
 
 
@@ -241,7 +243,7 @@ def test_a_chip_that_may_bleed_neighbours_bleeds_them():
             self.active = cells
 
     balancing = Balancing(parameters_with({}), Known([500, 500, 500, 0]), Any(), (True, 16, 1000))
-    for _ in range(20):
+    for _ in range(30):
         balancing.step(1000, [3340] * 4, 0, 3340, 3340, 600, 300, 250, 250, 9000)
     assert balancing._bleeder.active == 0b0111
 

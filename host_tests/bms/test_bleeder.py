@@ -96,6 +96,15 @@ def test_the_chips_answer_is_compared_with_the_command(chip):
     assert not bleeder.refused
 
 
+def test_a_chip_that_is_busy_is_asked_on(chip):
+    chip.balance_busy = True
+    bleeder = Bleeder(chip)
+    run(bleeder, 1000, want=0b10)
+    chip.balance_answer = 0
+    run(bleeder, 1000, want=0b1000)
+    assert bleeder.refused
+
+
 def test_the_last_try_never_raises(chip):
     bleeder = Bleeder(chip)
     run(bleeder, 1000, want=0b10)

@@ -93,6 +93,16 @@ def sim(
         bool, typer.Option("--unconfigured", help="A board that nobody has set up yet.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Chance of the run: spread of cells, noise.")] = 1,
+    spread: Annotated[
+        float, typer.Option(min=0, max=20, help="Charges of a new pack's cells, +- percent.")
+    ] = 1.0,
+    leak_ma: Annotated[
+        float,
+        typer.Option(min=0, max=1000, help="Mean self-discharge of its cells; 0 to twice it."),
+    ] = 0.0,
+    soc: Annotated[
+        float, typer.Option(min=1, max=99, help="State of charge of a new pack, percent.")
+    ] = 50.0,
     ports_file: Annotated[
         Path | None, typer.Option(help="Write the names of the ports here, as JSON.")
     ] = None,
@@ -121,6 +131,8 @@ def sim(
             speed=pace,
             duration_s=None if duration is None else parse_duration(duration),
             seed=seed,
+            spread={"soc_spread": spread / 100, "leak_ma": leak_ma},
+            soc=soc / 100,
             faults=fault or [],
             state_dir=state_dir,
             fresh=fresh,

@@ -42,6 +42,7 @@ class OptionError(ValueError):
 class RunOptions:
     """One run. speed: simulated seconds per second, 0 for as fast as possible.
 
+    spread, soc: how a new pack's cells differ (boards/sim/pack.py), and how full it is.
     settings: what a new board is configured as; None: not at all, and `parameters` are those of
     the battery behind it.
     """
@@ -54,6 +55,8 @@ class RunOptions:
     speed: float = 1.0
     duration_s: float | None = None
     seed: int = 1
+    spread: dict[str, float] = field(default_factory=dict)
+    soc: float = 0.5
     faults: list[str] = field(default_factory=list)
     state_dir: Path | None = None
     fresh: bool = False

@@ -233,6 +233,8 @@ class Simulation:
             "world": str(world),
             "speed": self._speed,
             "seed": options.seed,
+            "spread": options.spread,
+            "soc": options.soc,
             "duration_s": left_s,
             "load": None if options.load is None else str(options.load.resolve()),
             "load_scale": options.load_scale,

@@ -221,12 +221,12 @@ class Bq76952:
         self._bleed[3] = inputs >> 8
         return self._link.transfer(self._bleed)
 
-    def read_balancing(self):
+    def read_balancing(self, sent=False):
         """Ask the chip which cells it bleeds, into `balancing_cells`.
 
-        OK, BUSY, BUS_ERROR or CORRUPT.
+        OK, BUSY (`sent` True next time, if nothing else was sent meanwhile), BUS_ERROR or CORRUPT.
         """
-        code = self._link.ask(_CB_ACTIVE_CELLS)
+        code = self._link.ask(_CB_ACTIVE_CELLS, sent)
         if code == OK:
             inputs = self._link.answer[0] | self._link.answer[1] << 8
             top = self.settings.cells - 1

@@ -31,6 +31,7 @@ class BalanceTurn:
         self.balancing = Balancing(parameters, self.imbalance, bleeder, rules)
         self.shown = array("i", [INVALID] * (_SLOTS + len(POINTS) - 1))
         self._reads = array("H", [points.offset(name) for name in _READS])
+        self._level_uah = 0
         self._cells_at = points.offset("cell_voltage_mv")
 
     def step(self, elapsed_ms, snapshot, soc_bp, full_mah):
@@ -66,8 +67,10 @@ class BalanceTurn:
         imbalance = self.imbalance
         cell = imbalance.turn
         mah = INVALID
+        if cell == 0:
+            self._level_uah = imbalance.level_uah()
         if imbalance.is_known(cell):
-            mah = (imbalance.charge_uah[cell] - imbalance.level_uah()) // 1000
+            mah = (imbalance.charge_uah[cell] - self._level_uah) // 1000
         self.shown[cell] = mah
         self.shown[_SLOTS] = self.balancing.state
         self.shown[_SLOTS + 1] = self.balancing.loss_mwh

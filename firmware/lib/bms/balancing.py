@@ -9,8 +9,9 @@ Goals: never below the lowest cell's charge; never while something forbids to di
 a stored pack is not drained; the chip's rules come with its driver as numbers. Which cells go
 first: those whose pair with a neighbour has most to lose, because neighbours can not be bled
 together; that keeps the longest wait the shortest.
-Limits: slow path, integers below 2**30, one selected cell a turn; a plan lives for ten turns. The
-bleed current is what the resistance and the chip's duty make of the cell's voltage, not measured.
+Limits: slow path, integers below 2**30, one selected cell a turn; a plan lives for fourteen turns.
+The bleed current is what the resistance and the chip's duty make of the cell's voltage, not
+measured.
 """
 
 from array import array
@@ -42,7 +43,9 @@ _READS = (
 ) = range(len(_READS))  # fmt: skip
 
 _NOTHING = -1
-_PLAN_TURNS = 10  # one to weigh the cells, eight to select some, one to begin
+_NOTHING_BELOW = 1 << 29
+_WEIGH_TURNS = 4  # in each a quarter of the cells; before them one to count off
+_PLAN_TURNS = 14  # then eight to select some, and one to begin
 _COOLED_DC = 50  # a board that was too hot must be cooler by this
 _HOUR_MS = 3600000
 _LONG_MS = 1 << 29
@@ -79,6 +82,7 @@ class Balancing:
         self._chosen = 0  # of the plan that is being made
         self._plan = 0  # that is carried out
         self._turn = 0
+        self._floor_uah = _NOTHING_BELOW  # of the next plan; none for the first one
         self._bleeding_ms = 0  # since it was counted off, of the cells in `_counted`
         self._counted = 0
         # Nobody knows for how long the pack stood before the start: it must charge first.
@@ -117,17 +121,18 @@ class Balancing:
             self._stop(why_not)
             return
         turn = self._turn
-        if turn == 0:
+        if 0 < turn <= _WEIGH_TURNS:
             near_top = (
                 highest_mv >= self._value(_TOP_MV) and abs(current_ma) < capacity_ma // _CALM_SHARE
             )
             self._weigh(values, at, lowest_mv if near_top else highest_mv)
             self._chosen = 0
-        elif turn < _PLAN_TURNS - 1:
-            if turn <= self._cells_at_once(highest_mv):
+        elif 0 < turn < _PLAN_TURNS - 1:
+            if turn <= _WEIGH_TURNS + self._cells_at_once(highest_mv):
                 self._choose()
-        else:
+        elif turn:
             self._plan = self._chosen
+            self._floor_uah = self.imbalance.floor_uah()
         self._turn = (turn + 1) % _PLAN_TURNS
         self._bleeder.want(self._plan)
         if self._plan:
@@ -186,14 +191,15 @@ class Balancing:
         self._bleeding_ms = min(elapsed_ms, _COUNT_MAX_MS) if active else 0
 
     def _weigh(self, values, at, reference_mv):
-        """What each cell has too much, by its charge and by its voltage above `reference_mv`."""
+        """What a quarter of the cells have too much, by their charge and by their voltage above
+        `reference_mv`."""
         imbalance = self.imbalance
         uah_per_bp = imbalance.uah_per_bp
-        floor_uah = imbalance.floor_uah()
+        floor_uah = self._floor_uah
         start_uah = 10 * self._value(_START_PERMILLE) * uah_per_bp
         start_mv = self._value(_START_MV)
         needy = self._needy
-        for cell in range(len(self._needs)):
+        for cell in range(self._turn - 1, len(self._needs), _WEIGH_TURNS):
             need = 0
             begun = needy >> cell & 1
             if not imbalance.suspects >> cell & 1:
@@ -209,6 +215,7 @@ class Balancing:
                 needy |= 1 << cell
             else:
                 needy &= ~(1 << cell)
+                self._plan &= ~(1 << cell)  # done: not for the rest of this plan either
         self._needy = needy
 
     def _choose(self):

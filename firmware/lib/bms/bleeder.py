@@ -6,7 +6,7 @@ after each change, and withdrawn when the slow path falls silent.
 Limits: at most one command or one reading back a step; allocates nothing after construction.
 """
 
-from bms.sample import OK
+from bms.sample import BUSY, OK
 
 _SILENT_MS = 5000  # without a turn of the slow path nothing is wanted any more
 _CONFIRM_MS = 500  # after a command, until it is read back
@@ -15,8 +15,8 @@ _LONGEST_MS = 1 << 20
 
 
 class Bleeder:
-    """`afe` is a driver: `balance(mask)`, `read_balancing()`, `balancing_cells` and what its chip
-    asks for (`BALANCE_REFRESH_MS`).
+    """`afe` is a driver: `balance(mask)`, `read_balancing(sent)`, `balancing_cells` and what its
+    chip asks for (`BALANCE_REFRESH_MS`).
 
     active: bit mask of the cells that the chip was told to bleed, bit 0 is cell 1.
     refused: whether the chip, asked what it bleeds, named other cells than it was told.
@@ -35,6 +35,7 @@ class Bleeder:
         self._failed_ms = 0  # until a command that failed is tried again
         self._unsure = False  # the chip may bleed something else than `active`
         self._confirm = False  # its answer is still to be read
+        self._asked = False  # it was busy when it was asked
 
     def want(self, cells):
         """What the slow path wants bled from now on, a bit mask. Say it again every second."""
@@ -88,6 +89,9 @@ class Bleeder:
             self._failed_ms = _RETRY_MS
 
     def _read_back(self):
-        if self._afe.read_balancing() == OK:
+        code = self._afe.read_balancing(self._asked)
+        # Something else may be sent before the answer is there: ask anew every other time.
+        self._asked = code == BUSY and not self._asked
+        if code == OK:
             self._confirm = False
             self.refused = self._afe.balancing_cells != self.active

@@ -83,9 +83,13 @@ class Imbalance:
         self._seen = 1  # cells that could be compared with the highest one in the latest round
         self._seen_now = 0
         self._aged_ms = 0
+        self._r0_uohm = 0
+        self._own_dmv = 0  # error of a voltage that is the cell's own
+        self._common_dmv = 0  # and that all cells share
         self._drop_dmv = 0  # by which the current moves every cell's voltage
         self._slope = 1  # 0.1 mV for 1 %, where the latest look was
         self._highest_bp = 0
+        self._highest_error_bp = 0
         self._highest_slope = 1
 
     def step(self, elapsed_ms, values, at, highest, lowest, current_ma, temperature_dc, full_mah):
@@ -93,12 +97,16 @@ class Imbalance:
         the highest and the lowest, and what a full cell holds."""
         self.uah_per_bp = full_mah // 10
         self._age(min(elapsed_ms, _TURN_MAX_MS))
-        r0_uohm = self._model.r0_uohm(temperature_dc, full_mah)
+        if self.turn == 0 or self._r0_uohm == 0:
+            self._r0_uohm = self._model.r0_uohm(temperature_dc, full_mah)
         # 10 mA times 0.01 mohm is 0.1 uV.
-        drop_uv = (current_ma // 10) * (r0_uohm // 10) // 10
-        self._drop_dmv = drop_uv // 100 * self._resistance_permille // 1000
-        self._highest_bp = self._stand_bp(10 * values[at + highest] - self._drop_dmv)
+        drop_uv = (current_ma // 10) * (self._r0_uohm // 10) // 10
+        self._drop_dmv = drop_dmv = drop_uv // 100 * self._resistance_permille // 1000
+        self._own_dmv = _OWN_DMV + abs(drop_dmv) // _OWN_DROP
+        self._common_dmv = self._model.error_dmv + abs(drop_dmv) // _COMMON_DROP
+        self._highest_bp = self._stand_bp(10 * values[at + highest] - drop_dmv)
         self._highest_slope = self._slope
+        self._highest_error_bp = 100 * self._own_dmv // self._slope
         if lowest != highest:
             self._compare(lowest, 10 * values[at + lowest], highest)
         self.turn = (self.turn + 1) % len(self.sigma_bp)
@@ -173,25 +181,22 @@ class Imbalance:
     def _compare(self, cell, cell_dmv, highest):
         """What the voltages of this cell and of the highest say about the two. 1: where they
         stand; 0: at most a bound."""
-        drop_dmv = self._drop_dmv
-        stand_bp = self._stand_bp(cell_dmv - drop_dmv)
+        rest_dmv = cell_dmv - self._drop_dmv
+        stand_bp = self._stand_bp(rest_dmv)
         slope = self._slope
         high_slope = self._highest_slope
-        own_dmv = _OWN_DMV + abs(drop_dmv) // _OWN_DROP
-        common_dmv = self._model.error_dmv + abs(drop_dmv) // _COMMON_DROP
-        error_bp = 100 * own_dmv // high_slope
-        seen_well = error_bp <= _SURE_BP
-        error_bp += 100 * own_dmv // slope
-        error_bp += 100 * common_dmv * abs(high_slope - slope) // (slope * high_slope)
-        error_bp += max(0, _FULL_BP - stand_bp) // _CAPACITY_SHARE + 1
-        error_bp += abs(self._highest_bp - stand_bp) // _SHAPE_SHARE
-        apart = (self._highest_bp - stand_bp) * self.uah_per_bp
-        surprise = self.charge_uah[highest] - self.charge_uah[cell] - apart
+        apart_bp = self._highest_bp - stand_bp
+        error_bp = self._highest_error_bp + 100 * self._own_dmv // slope + 1
+        error_bp += 100 * self._common_dmv * abs(high_slope - slope) // (slope * high_slope)
+        error_bp += abs(apart_bp) // _SHAPE_SHARE
+        if stand_bp < _FULL_BP:
+            error_bp += (_FULL_BP - stand_bp) // _CAPACITY_SHARE
+        surprise = self.charge_uah[highest] - self.charge_uah[cell] - apart_bp * self.uah_per_bp
         if error_bp <= max(self.sigma_bp[cell], self.sigma_bp[highest]):
             self._learn(cell, highest, surprise, error_bp)
             return 1
-        if seen_well:
-            most_bp = self._stand_bp(cell_dmv - drop_dmv + 2 * (own_dmv + common_dmv))
+        if self._highest_error_bp <= _SURE_BP:
+            most_bp = self._stand_bp(rest_dmv + 2 * (self._own_dmv + self._common_dmv))
             self._bound(cell, highest, (self._highest_bp - most_bp) * self.uah_per_bp)
         return 0
 

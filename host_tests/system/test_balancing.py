@@ -1,0 +1,121 @@
+"""The whole firmware balances the simulated pack, over its I2C, with its chip's switches.
+
+The default run is short: three cells that have more, in a small pack near full. `make
+balancing-run` plays the whole of issue 4: 16 cells +-3 % apart, self-discharges +-0.5 mA.
+"""
+
+import itertools
+import os
+
+import pytest
+
+from host_tests.system.simulated_board import SETTINGS, run_board
+
+SMALL = {
+    **SETTINGS,
+    "design_capacity_mah": 1000,
+    "balance_ohm": 20,  # 146 mA: minutes instead of days
+    "balance_power_max_mw": 20000,
+    "full_current_ma": 50,
+    "charge_current_max_ma": 500,
+    "limited_current_warn_ma": 100,
+    "limited_current_trip_ma": 400,
+    "discharge_current_max_ma": 1000,
+}
+DUTY = 1 - 3 / 20  # of the simulated chip with two sensors
+BLEED_MA = 3420 / 20 * DUTY
+
+
+def charging(tmp_path, current_a):
+    """A load file: a charger that always offers this much, and obeys the pack's limits."""
+    path = tmp_path / "charger.csv"
+    path.write_text(f"t_s,I_A\n0,{current_a}\n1000000,{current_a}\n")
+    return {"load": str(path), "load_scale": 1.0, "load_obeys": True}
+
+
+def fewest_hours(statuses):
+    """What no order of bleeding can beat, from the true states of charge at the start."""
+    first = statuses[0]["truth"]["cell_soc_bp"]
+    excess = [(bp - min(first)) / 10 for bp in first]  # mAh of 1 Ah
+    pairs = [a + b for a, b in itertools.pairwise(excess)]
+    return max(*pairs, *excess, sum(excess) / 8) / BLEED_MA, sum(excess)
+
+
+def test_the_firmware_bleeds_the_cells_that_have_more_and_no_others(tmp_path):
+    run = run_board(
+        tmp_path,
+        duration_s=720,
+        settings=SMALL,
+        soc=0.95,
+        spread={"soc_spread": 0.006, "capacity_spread": 0.0, "leak_ma": 0.5},
+        **charging(tmp_path, 0.4),
+    )
+    assert run.end["reason"] == "duration", run.output
+    truth = run.statuses[-1]["truth"]
+    first = run.statuses[0]["truth"]["cell_soc_bp"]
+    lost = truth["lost_mah"]
+    assert truth["neighbours_bled"] == 0
+    assert max(lost) > 2
+    # Who lost most had most, who had least lost nothing but its self-discharge.
+    assert first[lost.index(max(lost))] >= sorted(first)[-3]
+    assert lost[first.index(min(first))] <= 1
+    before = max(first) - min(first)
+    assert max(truth["cell_soc_bp"]) - min(truth["cell_soc_bp"]) < 0.5 * before
+    points = run.statuses[-1]["points"]
+    assert points["balancing_loss_mwh"] == pytest.approx(truth["wasted_mwh"], rel=0.2, abs=2)
+    assert points["balance_suspect"] == -1
+    shown = [s for s in run.statuses if s["points"]["balancing"][0]]
+    assert shown
+    for status in shown[::50]:  # of the same instant but for the turn of the slow path
+        assert status["points"]["balancing_state"] == 1
+    assert points["gates"] == 3 and points["faults"] == []
+
+
+@pytest.mark.skipif("CELLSTEWARD_BALANCING" not in os.environ, reason="make balancing-run")
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_sixteen_cells_three_percent_apart_end_together(tmp_path, seed):
+    run = run_board(
+        tmp_path,
+        duration_s=3600,
+        timeout_s=3000,
+        seed=seed,
+        settings=SMALL,
+        soc=0.93,
+        spread={"soc_spread": 0.03, "capacity_spread": 0.01, "leak_ma": 0.5},
+        **charging(tmp_path, 0.4),
+    )
+    hours, least_mah = fewest_hours(run.statuses)
+    since = None
+    for status in run.statuses:
+        truth = status["truth"]
+        voltages, charges = truth["cell_voltage_mv"], truth["cell_soc_bp"]
+        together = max(voltages) - min(voltages) <= 10 and max(charges) - min(charges) <= 50
+        if not (together and min(voltages) > 3400):
+            since = None
+        elif since is None:
+            since = status["t_s"] / 3600
+    print(f"seed {seed}: fewest {hours:.2f} h, took {since} h")
+    truth = run.statuses[-1]["truth"]
+    wasted_mah = truth["wasted_mwh"] / 3.4
+    print(f"least {least_mah:.0f} mAh, wasted {wasted_mah:.0f} mAh")
+    assert since is not None and since <= 1.3 * hours
+    assert wasted_mah <= 1.2 * least_mah
+    assert truth["neighbours_bled"] == 0
+
+
+def test_a_processor_that_hangs_leaves_nothing_bleeding(tmp_path):
+    """A reset of the processor alone leaves the chip's switches on: its own time-out ends it."""
+    run = run_board(
+        tmp_path,
+        duration_s=560,
+        settings=SMALL,
+        soc=0.97,
+        spread={"soc_spread": 0.006, "capacity_spread": 0.0},
+        orders=[[540, {"inject": "watchdog_dead"}], [540.1, {"inject": "firmware_hang"}]],
+        **charging(tmp_path, 0.4),
+    )
+    before = [s["truth"]["bleeding"] for s in run.statuses if 500 < s["t_s"] < 540]
+    assert any(before)
+    after = [s["truth"]["bleeding"] for s in run.statuses if s["t_s"] > 551]
+    assert after and not any(after)
