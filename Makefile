@@ -16,13 +16,8 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help run test lint types bench bench-soc times campaign compatibility fuzz soak mutation \
+.PHONY: help run test lint types balancing-run bench bench-soc times campaign compatibility fuzz soak mutation \
 	limits-board limits-month docs docs-picture flash \
-=======
-.PHONY: help run test lint types balancing-run bench times campaign compatibility fuzz soak mutation limits-board limits-month \
-	docs docs-picture flash \
->>>>>>> 6656061 (Balancing on the whole firmware, the simulated chip and pack: tests, options of the simulator; a turn costs less)
 	clean distclean
 .DELETE_ON_ERROR:
 
