@@ -131,8 +131,9 @@ class Limits:
         if limited and values[self._limited] < aim_ma:
             aim_ma = values[self._limited]
             self._binding = LIMITED
-        if self._prediction is not None:
-            aim_ma = self._foreseen(direction, settings, aim_ma)
+        prediction = self._prediction
+        if prediction is not None:
+            aim_ma = self._foreseen(prediction, direction, settings, aim_ma)
         return aim_ma if aim_ma >= _LEAST_MA else 0
 
     def _limit(self, direction, limited, allowed, elapsed_ms):
@@ -192,10 +193,9 @@ class Limits:
         signals[COLDEST] = cold_dc + thermal.colder_dc
         signals[WARMEST] = warm_dc + thermal.warmer_dc
 
-    def _foreseen(self, direction, settings, aim_ma):
+    def _foreseen(self, prediction, direction, settings, aim_ma):
         """The limit that the predictions leave of `aim_ma`."""
         values = self._values
-        prediction = self._prediction
         cell_mv = self.signals[CELL_MAX if direction == CHARGE else CELL_MIN]
         for horizon in range(2):
             room_mv = values[settings[_EXTREME + horizon]] - cell_mv

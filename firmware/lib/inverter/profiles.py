@@ -32,9 +32,19 @@ _VOLTAGE_DIVIDE = (0, 10, 100)  # mV a unit, by the choices of inverter_voltage_
 class Profile:
     """What a link needs of a profile: encoder, rules, and numbers that say how it is sent."""
 
-    def __init__(self, encoder, rules):
+    def __init__(self, encoder, rules, module, period_ms):
+        """`module` is the profile's; `period_ms` a person's wish, or 0."""
         self.encoder = encoder
         self.rules = rules
+        self.keepalives = getattr(module, "KEEPALIVES", (0x305,))
+        self.asks, self.asks_bits = getattr(module, "ASKS", (-1, 0))
+        self.answers = getattr(module, "ANSWERS", False)
+        self.shutdown, self.shutdown_bits = getattr(module, "SHUTDOWN", (-1, 0))
+        self.period_ms = max(
+            period_ms or getattr(module, "PERIOD_MS", _PERIOD_MS),
+            getattr(module, "PERIOD_MIN_MS", _PERIOD_MIN_MS),
+            1000 * len(encoder.frames) // _FRAMES_A_SECOND + 1,
+        )
 
 
 def load(name, points, faults, parameters, settled=False):
@@ -51,16 +61,8 @@ def load(name, points, faults, parameters, settled=False):
         _NAMES[value("inverter_name")],
         _VOLTAGE_DIVIDE[value("inverter_voltage_unit")],
     )
-    made = Profile(FrameEncoder(packed), ChargeRules(module, points, parameters, settled))
-    made.keepalives = getattr(module, "KEEPALIVES", (0x305,))
-    made.asks, made.asks_bits = getattr(module, "ASKS", (-1, 0))
-    made.answers = getattr(module, "ANSWERS", False)
-    made.shutdown, made.shutdown_bits = getattr(module, "SHUTDOWN", (-1, 0))
-    made.period_ms = max(
-        value("inverter_period_ms") or getattr(module, "PERIOD_MS", _PERIOD_MS),
-        getattr(module, "PERIOD_MIN_MS", _PERIOD_MIN_MS),
-        1000 * len(made.encoder.frames) // _FRAMES_A_SECOND + 1,
-    )
+    rules = ChargeRules(module, points, parameters, settled)
+    made = Profile(FrameEncoder(packed), rules, module, value("inverter_period_ms"))
     for loaded in list(sys.modules):
         if loaded.startswith("inverter.") and loaded not in before:
             give_back(loaded)
