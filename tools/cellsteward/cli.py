@@ -6,6 +6,7 @@ is exit code 1; a run that ended as asked is 0.
 
 import asyncio
 import json
+import math
 import os
 import signal
 import sys
@@ -361,7 +362,7 @@ def soc(
     input_csv: Annotated[
         Path, typer.Argument(metavar="INPUT.csv", help="Log: t_s,I_A,V_V,T_C[,soc_ref].")
     ],
-    capacity_mah: Annotated[int, typer.Option(help="Capacity of the cell.")],
+    capacity_mah: Annotated[float, typer.Option(help="Capacity of the cell.")],
     initial_soc: Annotated[float, typer.Option(help="What the estimator is told, in percent.")],
     cell: Annotated[Path | None, typer.Option(help="Cell file of `cellsteward fit`.")] = None,
     chemistry: Annotated[
@@ -388,10 +389,15 @@ def soc(
 
     if noise_mv < 0:
         _stop("--noise-mv is a standard deviation: 0 or more.")
+    if not all(map(math.isfinite, (capacity_mah, gain, offset_ma, noise_mv))):
+        _stop("--capacity-mah, --gain, --offset-ma and --noise-mv must be finite numbers.")
     try:
         soc_command.run(
             start=soc_command.Start(
-                soc_command.load_cell(cell, chemistry), capacity_mah, initial_soc, initial_sigma
+                soc_command.load_cell(cell, chemistry),
+                round(capacity_mah),
+                initial_soc,
+                initial_sigma,
             ),
             log_path=input_csv,
             out=out,
