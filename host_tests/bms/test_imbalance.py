@@ -95,3 +95,33 @@ def test_bits_of_the_largest_pack_stay_small_integers():
     bench = BalancingBench(pack, turn_s=20, balance_ohm=10)
     bench.charge(6, wanted_a=200.0)
     assert max(abs(uah) for uah in bench.imbalance.charge_uah) < 2**29
+
+
+def test_it_survives_a_restart_a_little_less_sure():
+    bench = BalancingBench(UnequalPack(3, spread=0.006), balancing_enabled=0)
+    bench.charge(1.5)
+    kept = {}
+    bench.imbalance.keep(kept)
+    after = BalancingBench(UnequalPack(3, spread=0.006), balancing_enabled=0)
+    after.imbalance.restore(kept)
+    for a, b in zip(after.excess_mah(), bench.excess_mah(), strict=True):
+        assert abs(a - b) <= 2
+    for a, b in zip(after.imbalance.sigma_bp, bench.imbalance.sigma_bp, strict=True):
+        assert b < a <= b + 5
+
+
+@pytest.mark.parametrize("broken", ["missing", "longer", "absurd"])
+def test_what_is_not_all_there_is_not_taken(broken):
+    bench = BalancingBench(UnequalPack(3, cells=4))
+    kept = {}
+    bench.imbalance.sigma_bp[0] = 7
+    bench.imbalance.keep(kept)
+    if broken == "missing":
+        del kept["imbalance_2_mah"]
+    elif broken == "longer":
+        kept["imbalance_4_mah"] = 0
+    else:
+        kept["imbalance_1_mah"] = 1 << 30
+    other = BalancingBench(UnequalPack(3, cells=4))
+    other.imbalance.restore(kept)
+    assert list(other.imbalance.sigma_bp) == [500] * 4

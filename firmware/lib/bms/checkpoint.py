@@ -18,10 +18,12 @@ _SOC = ("soc_bp", "soc_estimate_bp", "soc_sigma_bp", "hysteresis_branch", "ancho
 
 
 class Checkpoint:
-    """Of an estimator (bms.soc.SocEstimator). restored: whether it goes on from before."""
+    """Of an estimator (bms.soc.SocEstimator) and of the cells' imbalance (bms.imbalance), if there
+    is one; restored: whether the estimator goes on from before."""
 
-    def __init__(self, estimator):
+    def __init__(self, estimator, imbalance=None):
         self._estimator = estimator
+        self._imbalance = imbalance
         self._pause_ms = 0
         self._soc_bp = _UNKNOWN
         self._estimate_bp = _UNKNOWN
@@ -48,7 +50,7 @@ class Checkpoint:
     def kept(self):
         """Names and whole numbers to keep."""
         estimator = self._estimator
-        return {
+        kept = {
             "capacity_mah": estimator.design_mah,
             "soc_bp": estimator.soc_bp,
             "soc_estimate_bp": estimator.estimate_bp,
@@ -57,6 +59,9 @@ class Checkpoint:
             "anchor": estimator.anchor,
             "full_age_s": estimator.full_age_s,
         }
+        if self._imbalance is not None:
+            self._imbalance.keep(kept)
+        return kept
 
     def written(self):
         """What `kept` gave is in the flash."""
@@ -74,6 +79,8 @@ class Checkpoint:
         estimator = self._estimator
         if values.get("capacity_mah") != estimator.design_mah:
             return
+        if self._imbalance is not None:
+            self._imbalance.restore(values)
         given = [values.get(name) for name in _SOC]
         if None not in given and min(given[:3]) >= 0 and max(given[:3]) <= _FULL_BP:
             estimator.restore(*given)

@@ -40,6 +40,8 @@ _SURE_BP = (
 _LEAK_UAH_PER_H = 1000  # by which self-discharges differ
 _BLED_SHARE = 10  # the bleed current is known to 1/10
 _HOUR_MS = 3600000
+_CHARGE_MAX_MAH = 500000
+_FORGOTTEN_BP = 5
 _TURN_MAX_MS = 60000
 # A switch without effect: when so much was counted off, and so many times what was uncertain in
 # the beginning, and enough good looks were taken since, voltages that took just that back are a
@@ -126,6 +128,27 @@ class Imbalance:
         self._counted_uah[cell] += uah
         unsure = self._counted_uah[cell] // (_BLED_SHARE * self.uah_per_bp) - before
         self.sigma_bp[cell] = min(PRIOR_BP, self.sigma_bp[cell] + unsure)
+
+    def keep(self, kept):
+        """Put what shall survive a power cut into `kept`. Allocates."""
+        level = self.level_uah()
+        for cell in range(len(self.sigma_bp)):
+            kept["imbalance_%d_mah" % cell] = (self.charge_uah[cell] - level) // 1000
+            kept["imbalance_%d_sigma_bp" % cell] = self.sigma_bp[cell]
+
+    def restore(self, values):
+        """Take back what `keep` gave, if it is all there and for so many cells. Before the first
+        step. Nobody knows how long it was: it is a little less sure."""
+        cells = len(self.sigma_bp)
+        charges = [values.get("imbalance_%d_mah" % cell) for cell in range(cells)]
+        sigmas = [values.get("imbalance_%d_sigma_bp" % cell) for cell in range(cells)]
+        if None in charges or None in sigmas or "imbalance_%d_mah" % cells in values:
+            return
+        if max(charges) > _CHARGE_MAX_MAH or min(charges) < -_CHARGE_MAX_MAH or min(sigmas) < 0:
+            return
+        for cell in range(cells):
+            self.charge_uah[cell] = 1000 * charges[cell]
+            self.sigma_bp[cell] = min(PRIOR_BP, sigmas[cell] + _FORGOTTEN_BP)
 
     def is_known(self, cell):
         """Whether the estimate of a cell says something."""

@@ -61,7 +61,9 @@ class SlowPath:
         self._limits = limits
         self._counter = counter
         self._estimator = SocEstimator(parameters, model)
-        self.checkpoint = Checkpoint(self._estimator)
+        self.checkpoint = Checkpoint(
+            self._estimator, None if balance is None else balance.imbalance
+        )
         self._settings = parameters.values
         self._series_cells = parameters.value("series_cells")  # a change waits for a restart
         self._setting_at = {name: parameters.index(name) for name in _SETTINGS}
