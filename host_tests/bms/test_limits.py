@@ -503,6 +503,7 @@ def test_nothing_is_allowed_before_the_first_measurement(parameters):
     limits = Limits(parameters)
     assert limits.charge_current_ma == limits.discharge_current_ma == 0
     assert REASONS[limits.charge_reason] == REASONS[limits.discharge_reason] == "not_measured"
+    assert REASONS[limits._binding] == "not_measured"
 
 
 def reason(bench, direction):
