@@ -86,18 +86,24 @@ def judge_fets(world, row, before):
         demand(row.allowed in (GATE_CHARGE, GATE_DISCHARGE), "on although both are blocked")
     if path.state == PATH_BRIDGING:
         demand(not row.urgent, "a body diode is spared though it is urgent")
-        demand(row.measured, "a body diode is spared without a measurement")
+        if not row.measured:  # one damaged sample is ridden through
+            demand(before[1] == PATH_BRIDGING, "sparing begins without a measurement")
+            return
         at_least = BODY_DIODE_MA // 2 if before[1] == PATH_BRIDGING else BODY_DIODE_MA + 1
         if against:
             demand(flow_ma >= at_least, "a body diode is spared without the current for it")
 
 
 def bridging_ghost(world, row, before):
-    """Remember the latest reversals, for as long as they matter."""
-    ages, paused = before[2] or ((), 0)
+    """Remember the latest reversals, for as long as they matter, and the way of a clear current
+    in the latest sample."""
+    ages, paused, clear = before[2] or ((), 0, 0)
     if row.what != STEP:
-        world.ghost = (ages, paused) if ages or paused else ()
+        clear = 0 if row.what == OPEN_LINES else clear
+        world.ghost = (ages, paused, clear) if ages or paused or clear else ()
         return
+    if world.path.state == PATH_BRIDGING and not row.measured:
+        demand(clear == row.allowed, "a body diode is spared by a current that was not clear")
     ages = tuple(age + row.elapsed_ms for age in ages if age + row.elapsed_ms < WINDOW_MS)
     paused = max(paused - row.elapsed_ms, 0)
     demand(
@@ -106,6 +112,8 @@ def bridging_ghost(world, row, before):
     )
     way_ma = row.current_ma if row.allowed == GATE_CHARGE else -row.current_ma
     one_way = row.allowed in (GATE_CHARGE, GATE_DISCHARGE)
+    is_clear = row.measured and one_way and way_ma > BODY_DIODE_MA
+    clear = row.allowed if is_clear else 0
     if before[1] == PATH_BRIDGING and one_way and row.measured and not row.urgent and way_ma < 0:
         demand(world.path.state != PATH_BRIDGING, "reverse current goes on")
         if world.path.state != PATH_FAILED:
@@ -113,7 +121,7 @@ def bridging_ghost(world, row, before):
         if len(ages) >= 3:
             paused = WINDOW_MS
             ages = ages[:2]
-    world.ghost = (ages, paused) if ages or paused else ()
+    world.ghost = (ages, paused, clear) if ages or paused or clear else ()
 
 
 FET_INPUTS = {

@@ -251,6 +251,7 @@ def test_whatever_speaks_against_it_opens_the_blocked_switch_in_the_same_step(al
         bench.sample.current_ma = -sign
     elif what == "lost":
         bench.measured = False
+        bench.step()  # one damaged sample is ridden through, and no second one
     elif what == "urgent":
         bench.urgent = True
     else:

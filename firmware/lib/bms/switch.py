@@ -15,8 +15,9 @@ from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH
 
 _COMMON_PORT = 0  # choice of the parameter power_path
 
-# Bounded reverse charge: every reversal costs one step of reverse current at most, and after three
-# of them within a minute the body diode has to bear the current for a minute.
+# Bounded reverse charge: every reversal costs one step of reverse current at most (two, if the
+# first sample of it is damaged), and after three of them within a minute the body diode has to
+# bear the current for a minute.
 _REVERSAL_MS = 60000
 _PAUSE_MS = 60000
 
@@ -29,16 +30,29 @@ class BodyDiode:
         self._last_ms = _REVERSAL_MS  # since the latest reversal
         self._before_ms = _REVERSAL_MS  # since the one before it
         self._pause_ms = 0  # until it may be spared again
+        self._clear = False  # the latest sample was good, and more than the limit flowed
         self.spared = False
 
-    def step(self, flow_ma, elapsed_ms):
-        """Decide anew. `flow_ma` is the current the allowed way, below 0 against it; 0 if unknown.
+    def forget(self):
+        """The gates were opened: nothing is spared, and no earlier current counts."""
+        self._clear = False
+        self.spared = False
 
-        Closed above the limit, open again below half of it, so that it does not chatter.
+    def step(self, flow_ma, elapsed_ms, known=True):
+        """Decide anew. `flow_ma` is the current the allowed way, below 0 against it; 0 if none may
+        count. `known` False: this sample is damaged, and nothing else speaks against sparing.
+
+        Closed above the limit, open again below half of it, so that it does not chatter; nor by a
+        single damaged sample: a current that was clearly the allowed way is believed for one more.
         """
         self._last_ms = min(self._last_ms + elapsed_ms, _REVERSAL_MS)
         self._before_ms = min(self._before_ms + elapsed_ms, _REVERSAL_MS)
         self._pause_ms = max(self._pause_ms - elapsed_ms, 0)
+        clear = self._clear
+        self._clear = flow_ma > self._start_ma
+        if not known:
+            self.spared = self.spared and clear
+            return
         if not self.spared:
             self.spared = flow_ma > self._start_ma and self._pause_ms == 0
             return
@@ -65,6 +79,7 @@ class FetPath:
         self._mismatch = faults.names.index("gate_mismatch")
         self._common_port = parameters.value("power_path") == _COMMON_PORT
         self._body_diode = BodyDiode(parameters.value("body_diode_ma"))
+        self._asked = 0  # GATE_* bits that the latest step was to make
         self._predischarge = None
         if parameters.value("predischarge"):
             from bms.predischarge import Predischarge
@@ -77,7 +92,7 @@ class FetPath:
     def open_lines(self):
         """Open both gates by their off lines, which needs no bus and can not fail."""
         self._lines.open()
-        self._body_diode.spared = False
+        self._body_diode.forget()
         if self._predischarge is not None:
             self._predischarge.forget()
         self.commanded = 0
@@ -104,9 +119,13 @@ class FetPath:
             state = max(state, predischarge.state)  # PATH_ON is the lowest of theirs
         self.holds_limits = state != PATH_ON
         flow_ma = 0
-        if measured and not urgent and self._common_port:
-            flow_ma = _flow_ma(allowed, sample.current_ma)
-        self._body_diode.step(flow_ma, elapsed_ms)
+        known = True
+        if not urgent and self._common_port:
+            known = measured or allowed != self._asked
+            if measured:
+                flow_ma = _flow_ma(allowed, sample.current_ma)
+        self._asked = allowed
+        self._body_diode.step(flow_ma, elapsed_ms, known)
         if self._body_diode.spared:
             state = PATH_BRIDGING
             allowed = GATES_BOTH
