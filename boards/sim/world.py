@@ -246,7 +246,15 @@ class World:
         demand_a = inverter.current_a(step_us, wanted_a, self.pack.bus_v)
         if inverter.charge_limit_v:
             self.pack.charger_v = inverter.charge_limit_v
+        if inverter.obeys and demand_a > 0 and self._is_charger_below():
+            demand_a = 0.0
         return demand_a if self.forced_a is None else self.forced_a
+
+    def _is_charger_below(self):
+        """Whether a charger that obeys stands below the pack, behind a body diode that blocks."""
+        pack = self.pack
+        blocked = self.afe.charge_on and not (self.afe.discharge_on or pack.discharge_welded)
+        return blocked and pack.current_a <= 0 and pack.charger_v < pack.total_v
 
     def _on_gate(self, time_us, charge_on, discharge_on):
         _append(self.gate_trace, [time_us, charge_on, discharge_on])

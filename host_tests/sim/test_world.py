@@ -15,6 +15,7 @@ from boards.sim.world import World
 
 SECOND = 1_000_000
 FET_ENABLE, ALL_FETS_ON, ALL_FETS_OFF = 0x0022, 0x0096, 0x0095  # afe.md section 1
+DSG_PDSG_OFF = 0x0093
 SHUNT_OHM = 50e-6  # the chip's default short-circuit threshold of 10 mV is 200 A here
 ROOT = pathlib.Path(__file__).parents[2]
 MICROPYTHON = pathlib.Path(sys.prefix) / "bin" / "micropython"
@@ -176,6 +177,25 @@ def test_the_inverter_holds_the_charge_voltage_and_lets_the_current_taper():
     assert max(volts) < 56.05
     assert volts[-1] == pytest.approx(56.0, abs=0.05)
     assert currents[-1] < 10.0
+
+
+def _behind_a_blocked_discharge(load_a, volts):
+    """Currents of five seconds with the discharge gate forced off, and a charger at `volts`."""
+    world = with_gates_on(World(load=ConstantLoad(load_a)))
+    command(world, DSG_PDSG_OFF)
+    assert world.status()["gates"] == 1
+    currents = []
+    for _ in range(50):
+        limits(world, volts=volts)
+        world.advance(SECOND // 10)
+        currents.append(world.pack.current_a)
+    return currents
+
+
+def test_a_charger_below_the_pack_pushes_nothing_through_a_body_diode():
+    """Not even for a moment: else a blocked switch is told of a current that is gone again."""
+    assert set(_behind_a_blocked_discharge(20.0, 44.0)) == {0.0}
+    assert _behind_a_blocked_discharge(20.0, 57.6)[-1] == 20.0
 
 
 def test_a_disobedient_inverter_passes_the_demand_on():
