@@ -7,7 +7,7 @@ says. Once an episode did not recover, nothing after it in the same boot is judg
 from dataclasses import dataclass, field
 
 from host_tests.campaign.record import FAULT, FAULTS, NAMES, Record
-from host_tests.campaign.rows import CONTACTORS, NEVER, rows_of
+from host_tests.campaign.rows import CONTACTORS, NEVER, PERIOD_MS, RAISED_BY_PAIRS, rows_of
 from host_tests.campaign.truth import LIMITS, crossing, spans
 
 LATCHING = {name for bit, name in enumerate(NAMES) if FAULTS.latching[bit]}
@@ -15,16 +15,22 @@ _UNDERVOLTAGES = {"cell_undervoltage", "pack_undervoltage"}  # charge current or
 _LIMIT = {"c": "charge_current_limit_ma", "d": "discharge_current_limit_ma"}
 _WAY = {"c": 1, "d": -1}
 _FLOWS_MA = 1000
+_SPARED_MA = 500  # default of body_diode_ma
 _RELEASE_MA = 400  # less than undervoltage_release_ma, 500
 _REPORT_MS = 100  # a point is as old as the last step
-_BLOCKS_ONE = (1, 2)  # GATE_* bits of a single direction
-_RAMP_MS = 2000 + 100  # contactors: contactor_ramp_ms and the armature's time
-_MOVE_MS = 100
+_BIT = {"c": 1, "d": 2}  # GATE_* of a single direction
+_MOVE_MS = 100  # a contactor's armature
+_RAMP_MS = 700 + PERIOD_MS + _MOVE_MS  # default of contactor_ramp_ms, counted in whole steps
+_SETTLE_S = 0.5  # a weld is told contactor_settle_ms (200) and two periods after the opening
+_PATH = 8  # kind of an event: bms.events
+_PRECHARGING, _COOLING, _BRIDGING = 2, 3, 7  # PATH_* of bms.points
+_COOLED_S = 60 + 3 + 2  # defaults of precharge_cooldown_s and precharge_time_max_ms, whole seconds
 _CHANGES_MAX = 24  # of the gates in an episode: two faults that come, retry and go
 _REPEATS = "afe_brownouts"
 _TIMES_MAX = 4  # that one fault may begin in an episode
 _FLOOR_MV = 1500 - 5  # cell_floor_mv
 _FLOOR_S = 12  # of rest are asked for: 10 s, and a status before and after
+_CALM_S = 30 + 2  # limits.md: half a minute of room; and two turns of the slow path
 _REST_MA = 400  # less than what counts as rest, 500
 
 
@@ -101,7 +107,7 @@ class _Judgement:
         opened = False
         for row, inject_s in zip(self._rows, self._episode.inject_s, strict=True):
             opened |= self._judge_row(row, inject_s)
-        self._judge_unmasking(opened)
+        self._judge_unmasking()
         self._judge_truth()
         self._judge_consistency()
         self._judge_chatter()
@@ -120,6 +126,7 @@ class _Judgement:
 
     def _judge_row(self, row, inject_s):
         opened = False
+        others = [other for other in self._rows if other is not row and other.blinds]
         for cause, gates, since_s, law_ms, names in self._causes(row, inject_s):
             within_ms = law_ms + self._contactors_ms(gates, cause)
             due_s = since_s + within_ms / 1000
@@ -128,9 +135,9 @@ class _Judgement:
                 continue  # it was over before it had to be noticed
             opened = True
             for gate in gates:
-                self._judge_gate(row, cause, gate, since_s, within_ms, end_s)
+                self._judge_gate(row, cause, (gate, gates), since_s, within_ms, end_s)
             if not self._blind or row.blinds:
-                self._judge_name(row, names, due_s)
+                self._judge_name(row, _demanded(row, names, others, end_s - since_s), due_s)
             if row.blinds:
                 self._judge_blind(due_s, end_s)
         return opened
@@ -163,10 +170,12 @@ class _Judgement:
             return 0
         return _MOVE_MS if gates == "cd" and cause == "injection" else _RAMP_MS
 
-    def _judge_gate(self, row, cause, gate, since_s, within_ms, end_s):
+    def _judge_gate(self, row, cause, way, since_s, within_ms, end_s):
+        """way: the direction, and all that this cause blocks."""
         record = self._record
+        gate = way[0]
         taken_ms = record.off_after_ms(gate, since_s)
-        bridged = self._bridging(gate, since_s, self._episode.mend_s)
+        bridged = self._bridging(way, since_s, self._episode.mend_s)
         due_s = since_s + within_ms / 1000
         if taken_ms is not None and taken_ms <= within_ms:
             self._verdict.times_ms.append((row.name, cause, gate, round(taken_ms, 1), within_ms))
@@ -179,47 +188,60 @@ class _Judgement:
         if row.retries_s:
             end_s = min(end_s, since_s + row.retries_s)
         for status in record.between(due_s + _REPORT_MS / 1000, end_s - 0.001):
-            self._judge_held(row, gate, status)
+            self._judge_held(row, way, status)
 
-    def _judge_held(self, row, gate, status):
+    def _judge_held(self, row, way, status):
         """One status of a time in which a direction must be off."""
+        gate = way[0]
         truth, points = status["truth"], status["points"]
         t_s = status["t_s"]
         way_ma = truth["current_ma"] * _WAY[gate]
-        if self._is_held_on(gate, status):
+        if self._is_held_on(way, status):
             self._violation("closed", t_s, "%s: %s gate on while blocked" % (row.name, gate))
-        flows = way_ma > _FLOWS_MA and not self._may_stay(gate, status)
+        flows = way_ma > _FLOWS_MA and not self._may_stay(way, status)
         if flows and not self._welded(gate):
             self._violation("flows", t_s, "%s: current the blocked way" % row.name)
         if points[_LIMIT[gate]] != 0:
             self._violation("limit", t_s, "%s: %s is not 0" % (row.name, _LIMIT[gate]))
 
-    def _is_held_on(self, gate, status):
+    def _is_held_on(self, way, status):
         """Whether a gate was on when the points were made, and not to spare its body diode, nor
         as a contactor that carries the other direction."""
-        on = self._record.is_on(gate, status["t_s"] - 0.001)
-        return on and not _is_bridging(status["points"]) and not self._may_stay(gate, status)
+        on = self._record.is_on(way[0], status["t_s"] - 0.001)
+        return on and not _is_bridging(status["points"]) and not self._may_stay(way, status)
 
-    def _may_stay(self, gate, status):
-        """Contactors can not block one direction alone: they may stay closed while the other one
-        is allowed, as long as no current flows the blocked way for longer than the ramp."""
-        if self._boot.pack != CONTACTORS:
+    def _may_stay(self, way, status):
+        """Contactors can not block one direction alone (docs/power-paths.md, "One direction
+        blocked"): they may stay closed while nothing but that direction is blocked, by its cause
+        and in the firmware's word, and no current flows that way for longer than the ramp."""
+        gate, gates = way
+        if self._boot.pack != CONTACTORS or gates != gate:
             return False
         blocked = 0
         for name in status["points"].get("faults") or ():
             blocked |= FAULTS.blocks[NAMES.index(name)]
-        if blocked not in _BLOCKS_ONE:
+        if blocked != _BIT[gate]:
             return False
         t_s = status["t_s"]
         statuses = self._record.between(t_s - _RAMP_MS / 1000 - 1, t_s)
         return any(each["truth"]["current_ma"] * _WAY[gate] <= _FLOWS_MA for each in statuses)
 
-    def _bridging(self, gate, start_s, end_s):
-        return [
-            status["t_s"]
-            for status in self._record.between(start_s, end_s)
-            if _is_bridging(status["points"]) or self._may_stay(gate, status)
-        ]
+    def _bridging(self, way, start_s, end_s):
+        """Seconds at which a gate may be on, though blocked. A body diode may be spared between
+        two statuses only: the log tells that, and the truth that current flowed the other way."""
+        seconds = []
+        spared_s = {
+            event[2]
+            for event in self._record.events_between(int(start_s), end_s)
+            if event[3:5] == [_PATH, _BRIDGING]
+        }
+        for status in self._record.between(start_s, end_s):
+            t_s = status["t_s"]
+            other_way = status["truth"]["current_ma"] * _WAY[way[0]] < -_SPARED_MA
+            logged = other_way and not spared_s.isdisjoint((int(t_s), int(t_s) - 1))
+            if logged or _is_bridging(status["points"]) or self._may_stay(way, status):
+                seconds.append(t_s)
+        return seconds
 
     def _welded(self, gate):
         names = self._episode.faults
@@ -241,15 +263,15 @@ class _Judgement:
                 if points[name] is not None:
                     self._violation("stale shown", status["t_s"], "%s is not blank" % name)
 
-    def _judge_unmasking(self, opened):
-        for row in self._rows:
-            if row.unmasks and opened and not (self._logged & set(row.unmasks)):
-                others = [other for other in self._rows if other is not row]
-                if any(other.opens or other.signals for other in others):
-                    self._violation(
-                        "not logged", self._episode.mend_s,
-                        "%s: opened, but none of %s" % (row.name, row.unmasks),
-                    )  # fmt: skip
+    def _judge_unmasking(self):
+        """What shows only when the path opens is named once it did."""
+        last_s = self._episode.mend_s - _SETTLE_S
+        for row, inject_s in zip(self._rows, self._episode.inject_s, strict=True):
+            if not row.unmasks or self._logged & set(row.unmasks):
+                continue
+            if self._record.opens_between(inject_s, last_s):
+                text = "%s: opened, but none of %s" % (row.name, row.unmasks)
+                self._violation("not logged", self._episode.mend_s, text)
 
     # What must never be
 
@@ -270,7 +292,7 @@ class _Judgement:
 
     def _judge_beyond(self, limit, status):
         for gate in limit.gates:
-            if self._is_held_on(gate, status):
+            if self._is_held_on((gate, limit.gates), status):
                 if limit.name.startswith("overcurrent") and not self._flows_long(limit, status):
                     continue
                 self._violation(
@@ -311,7 +333,7 @@ class _Judgement:
                 self._violation("chatters", self._first_s, text)
 
     def _judge_names(self):
-        expected = set()
+        expected = set(RAISED_BY_PAIRS.get(frozenset(self._episode.faults), ()))
         for row in self._rows:
             expected.update(row.names, row.also, row.signals, row.unmasks)
             if len(self._rows) > 1:
@@ -337,13 +359,26 @@ class _Judgement:
             self._judge_never()
             return
         sticky = self._sticky()
-        before = self._record.between(episode.clear_s - 1.001, episode.clear_s - 0.001)
+        before = self._record.between(episode.clear_s - 2.001, episode.clear_s - 0.001)
         if before and sticky:
             self._judge_latched(sticky, before[-1])
-        elif before:
-            self._judge_well(before[-1], "not recovered", "by itself")
+        elif before and not self._is_filling_again(before[-1]):
+            fresh = any(status["points"]["faults"] for status in before[:-1])
+            self._judge_well(before[-1], "not recovered", "by itself", fresh)
         last = self._record.between(episode.end_s - 1.001, episode.end_s)[-1]
         self.recovered = self._judge_well(last, "not recovered", "after `clear`")
+
+    def _is_filling_again(self, status):
+        """Whether a try to fill the bus failed while the cause was there, and the resistor has its
+        time to cool (docs/power-paths.md, "Predischarge")."""
+        if status["points"].get("path_state") not in (_PRECHARGING, _COOLING):
+            return False
+        failed_s = [
+            event[2]
+            for event in self._record.events_between(int(self._first_s), self._episode.mend_s)
+            if event[3:5] == [_PATH, _COOLING]
+        ]
+        return bool(failed_s) and status["t_s"] - failed_s[-1] <= _COOLED_S
 
     def _sticky(self):
         """Faults of this episode that stand until charge current or a person ends them."""
@@ -367,8 +402,11 @@ class _Judgement:
         """`clear` before the cause of one fault of a pair is gone may clear the other's."""
         return self._episode.early_clear_s and len(self._rows) > 1
 
-    def _judge_well(self, status, kind, how):
+    def _judge_well(self, status, kind, how, fresh=False):
+        """fresh: a fault was there a moment ago. What is offered begins at nothing then, and rises
+        once a second; after a curve it rises when there was room for half a minute (limits.md)."""
         points = status["points"]
+        fresh = fresh or status["t_s"] - self._episode.mend_s <= _CALM_S
         wrong = []
         if points["faults"]:
             wrong.append("faults %s" % ", ".join(points["faults"]))
@@ -377,7 +415,7 @@ class _Judgement:
         for gate in "cd":
             if not self._record.is_on(gate, status["t_s"]):
                 wrong.append("%s gate off" % gate)
-            if not points[_LIMIT[gate]]:
+            if not points[_LIMIT[gate]] and not fresh:
                 wrong.append("%s is %s" % (_LIMIT[gate], points[_LIMIT[gate]]))
         if wrong:
             self._violation(kind, status["t_s"], "%s: %s" % (how, "; ".join(wrong)))
@@ -412,8 +450,13 @@ class _Judgement:
         return False
 
 
+def _demanded(row, names, others, stood_s):
+    """The names of which one must be told: what stands for long has others than a moment of it."""
+    return row.stubborn if row.stubborn and not others and stood_s >= row.stubborn_s else names
+
+
 def _is_bridging(points):
-    return points.get("path_state") == 7  # PATH_BRIDGING of bms.points
+    return points.get("path_state") == _BRIDGING
 
 
 def _sticks(name):

@@ -56,6 +56,15 @@ class Record:
                 return change[0] / 1000 - at_s * 1000
         return None
 
+    def opens_between(self, start_s, end_s):
+        """Whether a gate that was on went off in a time, end_s included."""
+        first = bisect_right(self.moments_us, start_s * 1e6)
+        for at in range(max(first, 1), bisect_right(self.moments_us, end_s * 1e6)):
+            before, after = self.changes[at - 1], self.changes[at]
+            if (before[1] and not after[1]) or (before[2] and not after[2]):
+                return True
+        return False
+
     def changes_between(self, start_s, end_s):
         """How often the gates changed in a time."""
         return bisect_right(self.moments_us, end_s * 1e6) - bisect_right(

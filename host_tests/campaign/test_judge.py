@@ -204,6 +204,114 @@ def _closed_contactors(current_ma):
     return {violation.kind for violation in judge(_on_contactors(boot), run).violations}
 
 
+def _blamed_on_contactors(fault, shown, cell_mv=3700):
+    """Kinds for closed contactors that carry the allowed way, while these faults are shown."""
+    run = _run(fault, fault, "", cell_mv=cell_mv, off_s=2.0)
+    for status in run.statuses:
+        if status["points"]["faults"]:
+            status["points"]["faults"] = list(shown)
+            status["points"]["charge_current_limit_ma"] = 0
+            status["points"]["discharge_current_limit_ma"] = 0
+    run.notes[0]["contact_trace"] = [[5_000_000, 3]]
+    return {violation.kind for violation in judge(_on_contactors(_boot(fault)), run).violations}
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        ("cell_undervoltage",),  # another direction than what the cause blocks
+        ("cell_overvoltage", "cell_undervoltage"),
+        (),
+    ],
+)
+def test_contactors_stay_closed_for_no_direction_but_the_one_that_is_allowed(shown):
+    assert "late" in _blamed_on_contactors("cell_overvoltage", shown)
+
+
+def test_contactors_do_not_stay_closed_over_a_cause_that_blocks_both_directions():
+    """Whatever the firmware calls it."""
+    shown = ("cell_undervoltage",)
+    assert "late" in _blamed_on_contactors("deep_discharge", shown, cell_mv=1900)
+
+
+def _welded(opens):
+    run = _run("contactor_positive_welded", "cell_overvoltage", "", off_s=2.0)
+    trace = [[5_000_000, 3], [45_000_000, 1], [62_000_000, 3]] if opens else [[5_000_000, 3]]
+    run.notes[0]["contact_trace"] = trace
+    boot = _on_contactors(_boot("contactor_positive_welded"))
+    return [violation.text for violation in judge(boot, run).violations]
+
+
+def test_a_weld_must_be_named_once_the_path_opened_and_not_before():
+    text = "contactor_positive_welded: opened, but none of ('contactor_positive_welded',)"
+    assert text in _welded(True)
+    assert text not in _welded(False)
+
+
+@pytest.mark.parametrize(("current_ma", "kinds"), [(-20000, set()), (0, {"late", "danger"})])
+def test_a_body_diode_that_is_spared_between_two_statuses(current_ma, kinds):
+    """Only the log tells it; but then current must have flowed the other way."""
+    run = _run("cell_overvoltage", "cell_overvoltage", "c", cell_mv=3900, off_s=1.9)
+    run.notes[0]["events"].append([2, 1, 41, 8, 7, 0])
+    for status in run.statuses:
+        if _INJECT_S <= status["t_s"] <= _INJECT_S + 2:
+            status["truth"]["current_ma"] = current_ma
+    assert _kinds("cell_overvoltage", run) <= kinds
+    assert bool(kinds) == ("late" in _kinds("cell_overvoltage", run))
+
+
+@pytest.mark.parametrize(("stood_s", "blamed"), [(5, False), (15, True)])
+def test_restarts_that_go_on_must_latch_and_not_only_be_told(stood_s, blamed):
+    run = _run("afe_brownouts", "afe_restarted", "cd", blind=True, off_s=0.1)
+    episode = plan.Episode(
+        ("afe_brownouts",), (_INJECT_S,), _INJECT_S + stood_s, 0, _CLEAR_S, _END_S
+    )
+    boot = dataclasses.replace(_boot("afe_brownouts"), episodes=[episode])
+    kinds = {violation.kind for violation in judge(boot, run).violations}
+    assert ("not logged" in kinds) == blamed
+
+
+@pytest.mark.parametrize("other", ["afe_reset", "flash_stall"])
+def test_what_only_a_pair_can_raise_is_unexpected_in_any_other(other):
+    run = _run("discharge_gate_welded", "short_circuit", "cd", off_s=0.1)
+    faults = ("discharge_gate_welded", other)
+    episode = plan.Episode(faults, (_INJECT_S, _INJECT_S), _MEND_S, 0, _CLEAR_S, _END_S)
+    boot = dataclasses.replace(_boot("discharge_gate_welded"), episodes=[episode])
+    kinds = {violation.kind for violation in judge(boot, run).violations}
+    assert ("unexpected" in kinds) == (other == "flash_stall")
+
+
+@pytest.mark.parametrize(
+    ("until_s", "kinds"), [(_MEND_S + 31, set()), (_MEND_S + 35, {"not recovered"})]
+)
+def test_limits_that_curves_hold_at_0_for_half_a_minute_after_the_cause(until_s, kinds):
+    run = _run("cell_overvoltage", "cell_overvoltage", "c", cell_mv=3900, off_s=1.1)
+    template = run.statuses[-1]
+    for t_s in range(int(_END_S) + 2, int(_MEND_S) + 60):
+        run.statuses.append({**copy.deepcopy(template), "t_s": float(t_s)})
+    for status in run.statuses:
+        if _MEND_S < status["t_s"] <= until_s:
+            status["points"]["charge_current_limit_ma"] = 0
+    run.end["t_s"] = _MEND_S + 60
+    clear_s = until_s + 0.5
+    episode = plan.Episode(("cell_overvoltage",), (_INJECT_S,), _MEND_S, 0, clear_s, clear_s + 14)
+    boot = dataclasses.replace(_boot("cell_overvoltage"), episodes=[episode])
+    assert {violation.kind for violation in judge(boot, run).violations} == kinds
+
+
+@pytest.mark.parametrize(
+    ("failed_s", "kinds"), [(_MEND_S - 1, set()), (_MEND_S + 2, {"not recovered"})]
+)
+def test_a_resistor_that_cools_after_a_try_into_the_cause_may_take_its_time(failed_s, kinds):
+    run = _run("afe_silent", "afe_lost", "cd", blind=True, over_s=_CLEAR_S + 2)
+    for status in run.statuses:
+        if status["t_s"] > _MEND_S + 3 and status["t_s"] <= _CLEAR_S + 2:
+            status["points"]["faults"] = []
+            status["points"]["path_state"] = 3
+    run.notes[0]["events"].append([2, 1, int(failed_s), 8, 3, 0])
+    assert _kinds("afe_silent", run) == kinds
+
+
 def _on_contactors(boot):
     return dataclasses.replace(boot, pack=plan.CONTACTORS)
 
