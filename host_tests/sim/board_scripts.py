@@ -11,7 +11,7 @@ from host_tests.system import simulated_board
 ROOT = simulated_board.ROOT
 
 
-def run_script(tmp_path, monkeypatch, script, **options):
+def run_script(tmp_path, script, **options):
     """Run the script; returns (its result or None, the run)."""
     checkout = tmp_path / "checkout"
     (checkout / "firmware").mkdir(parents=True, exist_ok=True)
@@ -19,9 +19,8 @@ def run_script(tmp_path, monkeypatch, script, **options):
         (checkout / "boards").symlink_to(ROOT / "boards")
     (checkout / "firmware" / "boot.py").write_text("maintenance = False\n")
     (checkout / "firmware" / "main.py").write_text(script)
-    monkeypatch.setattr(simulated_board, "ROOT", checkout)
     options = {"duration_s": 30, "settings": None, "timeout_s": 30, **options}
-    run = simulated_board.run_board(tmp_path, **options)
+    run = simulated_board.run_board(tmp_path, root=checkout, **options)
     result = None
     for line in run.output.splitlines():
         if line.startswith("result: "):

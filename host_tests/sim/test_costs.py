@@ -71,22 +71,22 @@ def test_crc_costs_two_bytes_of_a_table_for_each_cell():
     assert step_us(16, True) - step_us(16) == pytest.approx(32 * 615 / 64 * 1.4, rel=0.05)
 
 
-def test_work_is_charged_at_the_boards_pace(tmp_path, monkeypatch):
-    result, _ = run_script(tmp_path, monkeypatch, PRELUDE + WORK, costs=True)
+def test_work_is_charged_at_the_boards_pace(tmp_path):
+    result, _ = run_script(tmp_path, PRELUDE + WORK, costs=True)
     assert 21 <= result["collect"] <= 31  # 21.4 ms, on silicon up to 1.4 times as much
     assert result["append"][20] == pytest.approx(54, abs=5)  # the median measured on a board
     assert result["append"][-1] <= 118  # the worst
     assert 15 <= result["read_100"] <= 17  # 161 us each
 
 
-def test_without_the_option_work_is_free(tmp_path, monkeypatch):
-    result, _ = run_script(tmp_path, monkeypatch, PRELUDE + WORK)
+def test_without_the_option_work_is_free(tmp_path):
+    result, _ = run_script(tmp_path, PRELUDE + WORK)
     assert result == {"collect": 0, "append": [0] * 41, "read_100": 0}
 
 
-def test_a_steps_time_passes_between_its_sample_and_its_act(tmp_path, monkeypatch):
+def test_a_steps_time_passes_between_its_sample_and_its_act(tmp_path):
     script = PRELUDE + STEPS % "pass"
-    result, _ = run_script(tmp_path, monkeypatch, script, costs=True)
+    result, _ = run_script(tmp_path, script, costs=True)
     step_ms = step_us(16) / 1000
     assert all(step_ms - 1 <= acted <= step_ms + 2 for acted in result["acted"])
     assert all(abs(gap - 100) <= 1 for gap in result["gaps"])
@@ -94,22 +94,20 @@ def test_a_steps_time_passes_between_its_sample_and_its_act(tmp_path, monkeypatc
     assert 0 <= result["ahead_us"] < 1000  # world and clock went the same way
 
 
-def test_costs_are_the_same_in_every_run(tmp_path, monkeypatch):
+def test_costs_are_the_same_in_every_run(tmp_path):
     script = PRELUDE + STEPS % "append()"
     runs = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        runs.append(run_script(tmp_path / name, monkeypatch, script, costs=True)[0])
+        runs.append(run_script(tmp_path / name, script, costs=True)[0])
     assert runs[0] == runs[1]
 
 
 @pytest.mark.parametrize("costs", [False, True])
-def test_a_stalled_erase_delays_the_timer_and_late_calls_are_made_once(
-    tmp_path, monkeypatch, costs
-):
+def test_a_stalled_erase_delays_the_timer_and_late_calls_are_made_once(tmp_path, costs):
     script = PRELUDE + STEPS % "append(5000)"
     result, _ = run_script(
-        tmp_path, monkeypatch, script, costs=costs, orders=[[0.5, {"inject": "flash_stall"}]]
+        tmp_path, script, costs=costs, orders=[[0.5, {"inject": "flash_stall"}]]
     )
     # Each erase takes 400 ms; no call meanwhile, one afterwards, and then the old rhythm.
     longest = max(result["gaps"])
@@ -119,9 +117,9 @@ def test_a_stalled_erase_delays_the_timer_and_late_calls_are_made_once(
     assert all(abs(gap - 100) <= 1 for gap in result["gaps"][-5:])
 
 
-def test_a_slow_fast_path_is_called_when_it_is_ready(tmp_path, monkeypatch):
+def test_a_slow_fast_path_is_called_when_it_is_ready(tmp_path):
     script = PRELUDE + STEPS % "await asyncio.sleep_ms(5000)"
-    result, _ = run_script(tmp_path, monkeypatch, script, faults=["step_slow"])
+    result, _ = run_script(tmp_path, script, faults=["step_slow"])
     assert all(gap >= 900 for gap in result["gaps"])
     assert max(result["gaps"]) <= 1001
 
@@ -136,21 +134,21 @@ print("result: " + json.dumps(result))
 """
 
 
-def test_a_failing_flash_refuses_and_goes_on_to_after_a_reset(tmp_path, monkeypatch):
+def test_a_failing_flash_refuses_and_goes_on_to_after_a_reset(tmp_path):
     script = PRELUDE + FAILING + "board.reset()"
-    first, run = run_script(tmp_path, monkeypatch, PRELUDE + "board.reset()")
+    first, run = run_script(tmp_path, PRELUDE + "board.reset()")
     assert run.end["reason"] == "reset"
     assert first is None
-    result, _ = run_script(tmp_path, monkeypatch, script, faults=["flash_failing"])
+    result, _ = run_script(tmp_path, script, faults=["flash_failing"])
     assert result == 5  # EIO
-    result, run = run_script(tmp_path, monkeypatch, script, reset_cause="soft")
+    result, run = run_script(tmp_path, script, reset_cause="soft")
     assert result == 5
     assert "flash_failing" in run.statuses[-1]["injected"]
 
 
-def test_a_watchdog_bites_in_the_middle_of_a_stall(tmp_path, monkeypatch):
+def test_a_watchdog_bites_in_the_middle_of_a_stall(tmp_path):
     script = PRELUDE + "board.watchdog(300)\nappend(5000)\nprint('result: 1')\n"
-    result, run = run_script(tmp_path, monkeypatch, script, faults=["flash_stall"])
+    result, run = run_script(tmp_path, script, faults=["flash_stall"])
     assert run.end["reason"] == "watchdog"
     assert run.end["t_s"] == 0.3
     assert result is None
@@ -181,14 +179,14 @@ board.reset()
 """
 
 
-def test_the_board_hands_out_what_contactor_packs_need(tmp_path, monkeypatch):
+def test_the_board_hands_out_what_contactor_packs_need(tmp_path):
     settings = {"power_path": 2, "current_sensor": 1, "contactor_poles": 2}
 
     def run(**options):
         # commissioning needs the firmware, which is not there: the flash is not new
-        return run_script(tmp_path, monkeypatch, PRELUDE + BOARD, settings=settings, **options)
+        return run_script(tmp_path, PRELUDE + BOARD, settings=settings, **options)
 
-    run_script(tmp_path, monkeypatch, PRELUDE + "board.reset()")
+    run_script(tmp_path, PRELUDE + "board.reset()")
     result, done = run(faults=["interlock_broken", "contactor_positive_welded"])
     assert result["cause"] == "power_on"
     assert result["words"] == [0] * 7
