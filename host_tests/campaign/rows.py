@@ -225,9 +225,12 @@ ROWS = (
         "leads_reversed", opens="cd", within_ms=BLIND_MS, names=("measurement_implausible",),
         also=_WRONG_CELLS, blinds=True, ends=CHARGE, recovers_s=14, from_start=True,
     ),
-    Row(  # found at commissioning; in a running pack it makes every other judgement of currents
-        # meaningless, so it is broken alone: discharging looks like charging
-        "shunt_reversed", also=("overcurrent_charge",), recovers_s=40, pairs=False,
+    # Found at commissioning; in a running pack it makes every other judgement of currents
+    # meaningless, so it is broken alone: discharging looks like charging, and where an inverter
+    # does not obey, like charging that a charge gate does not stop.
+    Row(
+        "shunt_reversed", also=("overcurrent_charge", "gates_off_current"), ends=PERSON,
+        recovers_s=40, pairs=False,
     ),
     Row(
         "thermistor_open", opens="cd", within_ms=BLIND_MS + FULL_SCAN_MS,
