@@ -133,7 +133,8 @@ class Battery:
         self._clearing = Clearing(self._register, afe)
         self._not_commissioned = faults.names.index("not_commissioned")
         self._problem_faults = by_code(faults, _PROBLEMS)
-        self._gates = 0  # GATE_* bits that are on
+        # GATE_* bits that are on; that nothing forbade in the latest step
+        self._gates = self._permitted = 0
         self._reprogram_due = False  # as soon as the path is open
         self._age_ms = 0  # since the last good measurement, or since the start
         self._sample = Sample(
@@ -295,7 +296,7 @@ class Battery:
             self.deep_discharge.report()
         self._register.waived[self._not_commissioned] = GATES_BOTH if self.trial.running() else 0
         blocked = self._register.step(elapsed_ms)
-        allowed = self._permit(blocked)
+        allowed = self._permitted = self._permit(blocked)
         if self._configured and not self._chip.busy:
             measured = self._measurement.problem == GOOD
             urgent = self._register.urgent or not self._measurement.valid
@@ -466,7 +467,9 @@ class Battery:
         allowed = GATES_BOTH & ~blocked & ~self.forbidden
         # Nothing is closed while a protection is on its way to trip: after a restart an
         # overcharged cell is not charged for another delay.
-        allowed &= ~(self._protection.pending & ~self._path.commanded)
+        # A gate that is on to spare its body diode, or as a contactor, is not one to be used.
+        closed = self._path.commanded & self._permitted
+        allowed &= ~(self._protection.pending & ~closed)
         if not allowed:
             self.trial.abort()
         return allowed
