@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -44,10 +45,17 @@ def run(script, mounts=None, settrace=False, timeout_s=60):
     """
     mounts = {**LIBRARY, **TESTS} if mounts is None else mounts
     command = [node(), RUNNER, *(["--settrace"] if settrace else []), package_folder(), script]
-    return subprocess.run(
+    with subprocess.Popen(
         command + [f"{folder}={place}" for folder, place in mounts.items()],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+        start_new_session=True,
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            # The wheel's `node` is a program that starts node: both have to end.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
