@@ -32,7 +32,7 @@ run: $(STAMPS)/run ## Watch the firmware guard a simulated battery (ARGS: make r
 	@$(BIN)/cellsteward sim $(ARGS)
 
 test: $(STAMPS)/test ## Run all tests (ARGS go to pytest)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(STAMPS)/test ## Check style, formatting and who may import whom
 	$(BIN)/ruff check .

@@ -90,8 +90,9 @@ def _forecast(drift_dc):
 
 def _square_root(square, root):
     """The whole part, by Newton's steps down from a `root` that is not too small, nor 0."""
-    while True:
+    while root:
         better = (root + square // root) // 2
         if better >= root:
-            return root
+            break
         root = better
+    return root
