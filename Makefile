@@ -44,7 +44,7 @@ types: $(STAMPS)/test ## Check types, of the device code against its port's stub
 	$(BIN)/pyright --project boards/pico/pyrightconfig.json
 
 balancing-run: $(STAMPS)/test ## Balance 16 cells with the whole firmware on the simulated board (minutes)
-	CELLSTEWARD_BALANCING=1 $(BIN)/python -m pytest -s host_tests/system/test_balancing.py $(ARGS)
+	$(BIN)/python -m pytest -s host_tests/system/balancing_run.py $(ARGS)
 
 bench: $(STAMPS)/test ## Measure: time of a step, heap after boot, size of the compiled code
 	$(BIN)/micropython -X heapsize=4M host_tests/bench/step_time.py
