@@ -212,10 +212,11 @@ def test_a_charger_that_can_not_fill_the_pack_is_asked_once_a_day():
     assert (bed.phase, bed.control.full_charge_requested) == (BULK, 1)
 
 
-def test_nobody_knows_when_it_was_full():
-    bed = Bed()
-    bed.full_age_s = -1
-    assert bed.run(1).control.full_charge_requested == 0
+@pytest.mark.parametrize(("watched_s", "asked"), [(0, 0), (14 * DAY_S - 2, 0), (14 * DAY_S, 1)])
+def test_a_pack_that_nobody_has_seen_full_is_asked_for_after_the_same_time(watched_s, asked):
+    bed = Bed(full_charge_days=14)
+    bed.full_age_s = -1 - watched_s
+    assert bed.run(1).control.full_charge_requested == asked
 
 
 @pytest.mark.parametrize(("soc_bp", "asked"), [(499, 1), (500, 0)])

@@ -580,3 +580,33 @@ def test_the_mean_cell_is_the_packs_share():
     bench.limits_risen()
     assert reason(bench, "charge") == "pack_voltage"
     assert bench.point("charge_current_limit_ma") == 50 * (1000 * (3580 - 3535) // 80)
+
+
+def lags(limits, seconds, **measured):
+    turns(limits, seconds, **measured)
+    return limits.discharge_cell_mv
+
+
+def test_an_inverter_that_sees_the_pack_alone_stops_when_the_weakest_cell_is_at_its_limit(
+    parameters,
+):
+    limits = Limits(parameters)
+    assert lags(limits, 60) == 3000
+    assert lags(limits, 10, cell_min_mv=3200) == 3010  # a millivolt a second
+    assert lags(limits, 600, cell_min_mv=3200) == 3097  # 100 less what may be noise
+    assert lags(limits, 600, cell_min_mv=3203, pack_voltage_mv=3306) == 3100
+    assert lags(limits, 60) == 3040  # and back at the same pace
+    assert lags(limits, 600) == 3003
+
+
+def test_the_discharge_voltage_limit_ends_half_the_way_to_the_charge_voltage(parameters):
+    limits = Limits(parameters)
+    assert 3240 < lags(limits, 3600, cell_min_mv=2600) <= 3250
+
+
+def test_the_pack_says_when_its_weakest_cell_would_be_empty():
+    bench = Bench().start()
+    bench.chip.cell_mv[1] = 3200  # the others 3300: 75 mV below the mean
+    bench.step()
+    bench.limits_risen()
+    assert 4 * 3070 <= bench.point("discharge_voltage_limit_mv") <= 4 * 3075

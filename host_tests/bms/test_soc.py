@@ -251,7 +251,7 @@ def test_from_full_it_counts_down_at_once(known):
 def test_voltage_small_discharge_and_time_make_a_pack_empty(known):
     known.update(EMPTY_S + 1, cell_mv=EMPTY_MV, current_ma=-1000)
     assert (known.anchor, known.estimate_bp) == (EMPTY, 0)
-    assert known.full_age_s == -1
+    assert known.full_age_s == -1 - (EMPTY_S + 1)  # watched, and never full
     # What is shown follows within minutes, without a jump.
     assert known.soc_bp > 4000
     known.update(360, cell_mv=EMPTY_MV, current_ma=-1000)

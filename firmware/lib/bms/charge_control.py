@@ -88,7 +88,7 @@ class ChargeControl:
         """A turn with a good measurement.
 
         signals: as of bms.limits; drop_mv: what the present current adds to a cell's voltage;
-        full_age_s: since the pack was full, below 0 if nobody knows.
+        full_age_s: since the pack was full; below 0: watched for that long and never full.
         """
         elapsed_ms = min(elapsed_ms, _MINUTE_MS)
         self._note_times(elapsed_ms, signals)
@@ -115,7 +115,7 @@ class ChargeControl:
         days = values[self._days]
         if 0 <= full_age_s < _FRESH_S or days == 0 or self._pause_ms:
             self.full_charge_requested = 0
-        elif full_age_s >= days * _DAY_S:
+        elif abs(full_age_s) >= days * _DAY_S:
             self.full_charge_requested = 1
         soc_bp = signals[SOC]
         if self._empty_ms >= _MINUTE_MS or INVALID != soc_bp < values[self._force_on]:

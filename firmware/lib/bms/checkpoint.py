@@ -44,7 +44,7 @@ class Checkpoint:
             or abs(estimator.estimate_bp - self._estimate_bp) >= _MOVED_BP
             or estimator.sigma_bp * 2 <= self._sigma_bp
             or estimator.anchors != self._anchors
-            or estimator.full_age_s - self._full_age_s >= _AGE_S
+            or abs(estimator.full_age_s - self._full_age_s) >= _AGE_S
         )
 
     def kept(self):

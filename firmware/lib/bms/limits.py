@@ -38,6 +38,8 @@ SOC = 9
 _PER_MILLE = 1000
 _GUARD = 16  # the share of a warning that a limit stays below it: meters of two makers differ
 _HEAT_GUARD_DC = 10  # and of a temperature's trip
+_LAG_SHARE = 2  # DVL stays below the middle between the limits of both directions
+_STILL_MV = 3  # what moves by so little is noise
 _LEAST_MA = 100  # what a charger or an inverter can not hold exactly is nothing
 
 # For each direction: the most, the over-current warning, temperature trip, and the cell voltages
@@ -48,13 +50,16 @@ _SETTINGS = (
     ("discharge_current_max_ma", "overcurrent_discharge_warn_ma",
      "overtemperature_discharge_trip_dc", "cell_undervoltage_warn_mv", "discharge_cell_mv"),
 )  # fmt: skip
-_MOST, _WARNING, _TRIP, _EXTREME = range(4)
+_MOST, _WARNING, _TRIP, _EXTREME, _LASTING = range(5)
 
 
 class Limits:
     """charge_current_ma, discharge_current_ma: the latest limits, 0 until `update` saw a good
     measurement. charge_reason, discharge_reason: what binds them.
     model: of the cells (bms.cell_model); without one there are no predictions.
+    discharge_cell_mv: DVL for each cell: the setting, and as much more as the weakest cell lies
+    below the mean one, since an inverter that looks at the pack's voltage alone has to stop when
+    that cell is at the setting.
     signals: the caller fills it before each `update`, in the order of bms.limit_curves.SIGNALS.
     """
 
@@ -81,6 +86,7 @@ class Limits:
 
             self._prediction = Prediction(model, parameters)
         self._binding = 0
+        self._lag_mv = 0  # of the weakest cell behind the mean one, as far as DVL followed it
         self.drop_mv = 0  # of the present lasting current over a cell's resistance
         self.forget()
 
@@ -112,6 +118,7 @@ class Limits:
     def update(self, elapsed_ms, limited, charge_allowed, discharge_allowed):
         """Take one good measurement. `limited`: only a limited current is allowed now; a
         direction that is not allowed begins at nothing afterwards."""
+        self._follow_weakest()
         self._foresee(elapsed_ms)
         self.charge_current_ma, self.charge_reason = self._limit(
             CHARGE, limited, charge_allowed, elapsed_ms
@@ -119,6 +126,10 @@ class Limits:
         self.discharge_current_ma, self.discharge_reason = self._limit(
             DISCHARGE, limited, discharge_allowed, elapsed_ms
         )
+
+    @property
+    def discharge_cell_mv(self):
+        return self._values[self._settings[DISCHARGE][_LASTING]] + self._lag_mv
 
     def aim_ma(self, direction, limited):
         """The least of all curves; `_binding` says which."""
@@ -147,6 +158,15 @@ class Limits:
         most_ma = values[self._settings[direction][_MOST]]
         rising = ramp.step(aim_ma, most_ma, values[self._rise], values[self._fall], elapsed_ms)
         return ramp.value, RISING if rising else self._binding
+
+    def _follow_weakest(self):
+        """A millivolt a turn, and never up to where a charger charges to."""
+        values = self._values
+        room_mv = values[self._settings[CHARGE][_LASTING]]
+        room_mv -= values[self._settings[DISCHARGE][_LASTING]]
+        lag_mv = min(self.signals[PACK] - self.signals[CELL_MIN], room_mv // _LAG_SHARE)
+        if abs(lag_mv - self._lag_mv) > _STILL_MV:
+            self._lag_mv += 1 if lag_mv > self._lag_mv else -1
 
     def _along_curves(self, curves, most_ma):
         values = self._values

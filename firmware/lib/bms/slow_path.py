@@ -40,7 +40,6 @@ _WRITTEN = (
     "full_charge_requested",
     "force_charge_requested",
 )
-_SETTINGS = ("discharge_cell_mv", "design_capacity_mah")
 
 
 class SlowPath:
@@ -66,7 +65,7 @@ class SlowPath:
         )
         self._settings = parameters.values
         self._series_cells = parameters.value("series_cells")  # a change waits for a restart
-        self._setting_at = {name: parameters.index(name) for name in _SETTINGS}
+        self._design = parameters.index("design_capacity_mah")
         self._charging = ChargeControl(parameters, self._series_cells)
         from bms.limit_curves import SIGNALS
 
@@ -97,7 +96,7 @@ class SlowPath:
         estimator = self._estimator
         health = self._health
         valid = self._read("cell_min_mv") != INVALID
-        design_mah = self._setting("design_capacity_mah")
+        design_mah = self._settings[self._design]
         estimator.full_mah = design_mah if health is None else health.full_mah
         if valid:
             self._energy.update(self._read("power_w"), elapsed_ms)
@@ -131,7 +130,7 @@ class SlowPath:
         self._write("charge_phase", charging.phase)
         self._write("full_charge_requested", charging.full_charge_requested)
         self._write("force_charge_requested", charging.force_charge_requested)
-        self._write("discharge_voltage_limit_mv", cells * self._setting("discharge_cell_mv"))
+        self._write("discharge_voltage_limit_mv", cells * self._limits.discharge_cell_mv)
         self._write("soc_bp", estimator.soc_bp if valid else INVALID)
         self._write("soc_estimate_bp", estimator.estimate_bp if valid else INVALID)
         self._write("soc_sigma_bp", estimator.sigma_bp if valid else INVALID)
@@ -177,9 +176,6 @@ class SlowPath:
         for cell in range(first, first + self._series_cells):
             total_mv += self._snapshot[cell]
         return total_mv * 10 // self._series_cells
-
-    def _setting(self, name):
-        return self._settings[self._setting_at[name]]
 
     def _read(self, name):
         return self._snapshot[self._read_at[name]]

@@ -86,9 +86,10 @@ class SocEstimator:
     soc_bp: what is reported; estimate_bp, sigma_bp: the estimate and its standard deviation;
     quality: of bms.points.QUALITIES; remaining_mah; full_mah: what the full pack holds (others may
     correct it); anchors: how many there were; anchor: the latest (NO_ANCHOR, FULL or EMPTY);
-    full_age_s: since the pack was full, -1 if not known; offset_bp_h: of the sensor, in 0.01 %
-    of capacity per hour; r0_uohm: resistance of the mean cell within about a second; found:
-    whether there is an estimate at all yet, else the attributes mean nothing.
+    full_age_s: since the pack was full, and below 0 if nobody has seen it full: -1 less the time
+    that it was watched; offset_bp_h: of the sensor, in 0.01 % of capacity per hour; r0_uohm:
+    resistance of the mean cell within about a second; found: whether there is an estimate at all
+    yet, else the attributes mean nothing.
     """
 
     def __init__(self, parameters, model):
@@ -239,12 +240,13 @@ class SocEstimator:
         return moved_mpc
 
     def _grow_older(self, elapsed_ms):
-        if self.full_age_s < 0:
-            return
         self._age_ms += elapsed_ms
         seconds = self._age_ms // 1000
         self._age_ms -= seconds * 1000
-        self.full_age_s = min(_AGE_MAX_S, self.full_age_s + seconds)
+        if self.full_age_s < 0:
+            self.full_age_s = max(-_AGE_MAX_S, self.full_age_s - seconds)
+        else:
+            self.full_age_s = min(_AGE_MAX_S, self.full_age_s + seconds)
 
     def _looks_full(self, elapsed_ms, current_ma, cell_max_mv):
         values = self._values
