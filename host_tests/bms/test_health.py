@@ -7,7 +7,7 @@ import pytest
 
 from bms import events
 from bms.capacity import TAKEN
-from bms.health import CAPACITY, LEAKY, POINTS, WEAK
+from bms.health import CAPACITY, CELLS, LEAKY, POINTS, WEAK
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.soc import FULL, SocEstimator
@@ -160,6 +160,26 @@ def test_what_was_known_survives_a_restart():
     assert logged(stand) == []  # named is named once
     live(stand, 3)
     assert names(stand) == ({WEAK_CELL}, {LEAKY_CELL})
+
+
+def test_a_resistance_that_is_being_learned_anew_is_neither_shown_nor_kept():
+    """Before a step is known to be true it must not outlive a restart, after which it would be
+    believed; what was known stays in the record."""
+    stand = Stand(Pack(cells=4))
+    cycle(stand, 4, dt=20)
+    health = stand.health
+    stand.rest(7)  # it is packed four times a day
+    kept = list(health.kept[CELLS::2])
+    shown = POINTS.index("cell_resistance_uohm")
+    assert INVALID not in health.shown[shown + 2 : shown + 6]
+    resistance = health.resistance
+    for _ in range(12):  # 20 are refused, then nonsense begins to be learned
+        for mv, ma in ((3300, 0), (3900, 50_000)):
+            resistance.step(1000, memoryview(array("i", [mv] * 4)), ma, 250, 5000)
+    assert not resistance.learned
+    stand.rest(7)
+    assert list(health.kept[CELLS::2]) == kept
+    assert set(health.shown[shown + 2 : shown + 6]) == {INVALID}
 
 
 def test_a_record_of_another_pack_or_cell_count_is_not_taken():

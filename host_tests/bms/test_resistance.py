@@ -128,6 +128,36 @@ def test_scans_that_caught_the_current_in_the_middle_of_a_step_spoil_nothing():
     assert max(map(abs, cells.errors())) < 0.05
 
 
+def _large_cells(first_ma):
+    cells = Cells([0.00027] * 16, design_mah=280_000)
+    cells.scan(first_ma)
+    return cells
+
+
+def test_a_first_pair_of_nonsense_is_no_knowledge_and_the_next_ones_take_it_back():
+    """A load ends, and in the same second a bad contact lets the cells read 0.34 V more: the
+    limits of a cell of 7.5 milliohm would be nothing for hours."""
+    cells = _large_cells(-45_000)
+    cells.scan(0, voltage_ma=1_200_000)
+    assert not cells.resistance.learned
+    cells.scan(0)
+    cells.switch_loads(200)
+    assert cells.resistance.learned
+    assert max(map(abs, cells.errors())) < 0.05
+
+
+def test_a_current_beyond_the_range_of_its_register_teaches_no_resistance():
+    """A short circuit of 2.2 kA that reads 327.68 A, when it begins and when it ends."""
+    cells = _large_cells(0)
+    for _ in range(8):
+        cells.scan(-327_680, voltage_ma=-2_157_000)
+    cells.scan(0)
+    assert not cells.resistance.learned
+    cells.switch_loads(200)
+    assert cells.resistance.learned
+    assert max(map(abs, cells.errors())) < 0.05
+
+
 def test_growth_is_against_the_first_value_learned():
     cells = Cells([0.0005] * 4)
     cells.switch_loads(1000)

@@ -272,11 +272,12 @@ class Health:
         shown[7] = 0
         shown[8] = kept[LEAKY]
         shown[9] = 0
-        if self.resistance.learned:
-            drop_uv = self.resistance.drop_uv
-            design_mah = self.design_mah
-            for cell in range(self.cells):
-                shown[_RESISTANCES + cell] = min(0xFFFE, drop_uv[cell] * 1000 // design_mah)
+        learned = self.resistance.learned
+        drop_uv = self.resistance.drop_uv
+        design_mah = self.design_mah
+        for cell in range(self.cells):
+            uohm = min(0xFFFE, drop_uv[cell] * 1000 // design_mah) if learned else INVALID
+            shown[_RESISTANCES + cell] = uohm
 
     def _pack(self):
         from bms.health_record import pack

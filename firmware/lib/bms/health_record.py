@@ -67,7 +67,7 @@ def pack(health, first):
     following = first + _AT_ONCE
     for cell in range(first, min(health.cells, following)):
         at = CELLS + 2 * cell
-        if resistance.new_uv[0]:
+        if resistance.learned:  # else what was kept before stays
             new = _clip(resistance.new_uv[cell] // _DROP_UNIT_UV)
             kept[at] = new << _HALF | _clip(resistance.drop_uv[cell] // _DROP_UNIT_UV)
         weak = _clip(health.weak_bp[cell] + _MIDDLE)

@@ -8,7 +8,9 @@ Counted is the drop at 1 C in uV: about the same number for all sizes of a kind 
 enough not to stand still. It is that at 25 degC: a step at another temperature counts as the step
 at 25 degC that would drop as much, by the cell model's r0 over temperature (a factor of 3.8 from
 -5 to 45 degC, estimation.md 4).
-Goals: 5 %; a scan that caught the current in the middle of a step spoils nothing.
+Goals: 5 %; a scan that caught the current in the middle of a step spoils nothing, nor does a pair
+of nonsense (a bad contact, a current beyond the register's range), also if it is the first one:
+nothing counts as learned before some pairs agreed, and as many as agreed may take it back.
 Limits: only between 20 and 90 % of charge, because beyond that the voltage moves by itself; only
 steps from 0.1 C on (estimation.md took 0.3 C; on its files 0.1 C gives the same within 0.2 %).
 Slow path; integers; about 1 ms of an RP2040 for 16 cells and a pair, 0.3 ms without one.
@@ -26,14 +28,15 @@ _FORGET = 1024  # pairs that count
 _NOISE = 47040  # see `_enough`
 _PRECISION = 67  # one part in 67: noise of 1.5 %
 _GATE_UV = 3000  # a pair may differ from what is known by half of the expected drop and this
-_REFUSED_MAX = 20  # pairs in a row, then what was known is wrong
+_AGREED_MIN = 4  # pairs that have to agree; a short circuit's begin and end are two
+_AGREED_MAX = 20  # so many pairs in a row that do not agree are enough, whatever was known
 
 
 class Resistance:
     """Learns from `step`, once a second.
 
     drop_uv: of each cell at 1 C and 25 degC; new_uv: the first value learned, 0: none yet
-    learned: whether the values are good to 1.5 % of noise
+    learned: whether some pairs agreed, and the values are good to 1.5 % of noise
     """
 
     def __init__(self, cells, model, design_mah):
@@ -44,6 +47,7 @@ class Resistance:
         self._design_mah = design_mah
         self._reference_uohm = model.r0_uohm(REFERENCE_DC, design_mah)
         self._weight = 0  # sum of the squared steps, in 1024 (1/1024 C)^2
+        self._agreed = 0  # pairs, up to _AGREED_MAX
         self._refused = 0  # pairs in a row
         self._last_mv = array("i", [0] * cells)
         self._known = False  # whether the last turn has left a scan
@@ -58,6 +62,7 @@ class Resistance:
         self.drop_uv[cell] = drop_uv
         self.new_uv[cell] = new_uv
         self._weight = self._enough()
+        self._agreed = _AGREED_MAX
         self.learned = self._weight > 0
 
     def uohm(self, cell):
@@ -91,6 +96,7 @@ class Resistance:
         cells = len(drop_uv)
         if self._weight and not self._plausible(sum(view) - sum(last_mv), step):
             return
+        self._agreed = min(self._agreed + 1, _AGREED_MAX)
         self._weight += step * step // _ONE - self._weight // _FORGET
         weight = max(1, self._weight)
         half = weight // 2
@@ -98,7 +104,7 @@ class Resistance:
             drop = drop_uv[cell]
             error_uv = (view[cell] - last_mv[cell]) * 1000 - drop * step // _ONE
             drop_uv[cell] = drop + (error_uv * step + half) // weight
-        self.learned = 0 < self._enough() <= self._weight
+        self.learned = self._agreed >= _AGREED_MIN and 0 < self._enough() <= self._weight
         if self.learned and not self.new_uv[0]:
             memoryview(self.new_uv)[0:] = memoryview(drop_uv)
 
@@ -110,9 +116,11 @@ class Resistance:
             self._refused = 0
             return True
         self._refused += 1
-        if self._refused > _REFUSED_MAX:
+        if self._refused > self._agreed:  # what was known is wrong: the next pair is the first
             self._refused = 0
-            self._weight //= 16
+            self._agreed = 0
+            self._weight = 0
+            self.learned = False
         return False
 
     def _enough(self):
