@@ -12,7 +12,6 @@ import sys
 import micropython
 
 from afe.bq76952 import Bq76952
-from afe.bq76952_settings import TAKEN
 from bms import requests
 from bms.access import Access
 from bms.battery import Battery
@@ -95,6 +94,7 @@ class Application:
 
     def __init__(self, board):
         self._board = board
+        self._built = False
         self.parameters = Parameters()
         self.points = _points()
         self.faults = Faults()
@@ -106,12 +106,14 @@ class Application:
         self.recorder = Recorder("/", board.retained(), self.events)
         self.recorder.begin(board.reset_cause())
         self.diagnosis = Diagnosis()
-        self._afe = self._driver()
+        self.afe = self._driver()
+        from afe.bq76952_settings import TAKEN
+
         self.battery = Battery(
             self.points,
             self.parameters,
             self.faults,
-            self._afe,
+            self.afe,
             self._power_path(),
             self.events,
             self.configuration.loaded,
@@ -122,7 +124,7 @@ class Application:
                 (LINK_POINTS, self.diagnosis.values),
                 (
                     [name if name.startswith("afe_") else "afe_" + name for name in TAKEN],
-                    self._afe.settings.taken,
+                    self.afe.image.taken,
                 ),
             ),
             self._cell_model() if self.configuration.loaded else None,
@@ -151,6 +153,7 @@ class Application:
         )
         self._console_door = Access(self.parameters, trusted=True)
         self._reprogram = False
+        self._built = True
         self._running_s = 0
         self._save_in_s = 0  # until what a bus changed is written to flash; 0: nothing to write
         self.services = [
@@ -198,6 +201,8 @@ class Application:
 
             refused += ina228.problems(self.parameters, values)
         give_back("afe.bq76952_layers")  # until the next change
+        if self._built and not self.afe.equipped:
+            self.afe.put_away()  # what the layers loaded of it
         gc.collect()
         return refused
 
@@ -216,12 +221,12 @@ class Application:
             from bms.switch import FetPath
 
             return FetPath(
-                self._afe, board.charge_off, board.discharge_off, self.parameters, self.faults
+                self.afe, board.charge_off, board.discharge_off, self.parameters, self.faults
             )
         from bms.contactor_path import ContactorPath
 
         return ContactorPath(
-            self._afe,
+            self.afe,
             board.charge_off,
             board.discharge_off,
             board.contactors(),
@@ -325,6 +330,16 @@ class Application:
             await asyncio.sleep_ms(pause_ms)
             pause_ms = min(2 * pause_ms, _RESTART_LAST_MS)
 
+    async def _equip_chip(self):
+        """The code that programs and tests the measuring chip is in memory only meanwhile."""
+        if self.battery.preparing:
+            if not self.afe.equipped:
+                for _ in self.afe.equip():
+                    await asyncio.sleep_ms(0)
+        elif self.afe.equipped:
+            self.afe.put_away()
+            gc.collect()
+
     async def _slow_path(self):
         board = self._board
         last = board.ticks_ms()
@@ -345,6 +360,7 @@ class Application:
                 sys.print_exception(self.battery.failure)
             self._watch_link(elapsed_ms)
             self._save_when_quiet()
+            await self._equip_chip()
             self._running_s += 1
             if self._running_s % _COLLECT_PERIOD_S == 0:
                 gc.collect()

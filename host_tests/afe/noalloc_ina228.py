@@ -17,7 +17,8 @@ SMALLEST = -0x80000
 class Chip:
     """A measuring chip's driver that is always content."""
 
-    settings = None
+    image = equip = put_away = None
+    equipped = True
     self_test_failed = 0
     device_number = 0
 

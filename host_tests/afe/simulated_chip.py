@@ -1,6 +1,7 @@
 """A chip model of boards/sim, its pack and bus, and the driver as the battery would use it."""
 
 from afe.bq76952 import Bq76952
+from afe.bq76952_settings import TAKEN
 from bms.parameters import Parameters
 from bms.sample import BUSY, GATES_BOTH, OK, Sample
 from boards.sim.bq76952 import Bq76952 as Chip
@@ -77,4 +78,4 @@ class Bench:
         return self.chip.charge_on, self.chip.discharge_on
 
     def taken(self, name):
-        return self.driver.settings.taken_value(name)
+        return self.driver.image.taken[TAKEN.index(name)]

@@ -357,7 +357,8 @@ class Chip:
 
     DELEGATED = (
         "command_gates", "all_off", "recover", "take_found_trips", "start_self_test",
-        "self_test_step", "verify_step", "detect_load", "balance", "read_balancing",
+        "self_test_step", "verify_step", "detect_load", "balance", "read_balancing", "equip",
+        "put_away",
     )  # fmt: skip
     BALANCE_REFRESH_MS = 4000
     BALANCE_NEIGHBOURS = False
@@ -366,7 +367,8 @@ class Chip:
     balancing_cells = 0b10
 
     def __init__(self):
-        self.settings = object()
+        self.image = object()
+        self.equipped = True
         self.self_test_failed = 0
         self.device_number = 0x7695
         self.sample_code = OK
@@ -492,9 +494,10 @@ def test_nothing_that_the_chips_driver_offers_is_missing(pair):
 
 
 def test_what_the_chip_shows_is_shown(pair):
-    assert pair.driver.settings is pair.chip.settings
+    assert pair.driver.image is pair.chip.image
     pair.chip.self_test_failed = 0x21
     assert pair.driver.self_test_failed == 0x21
+    assert pair.driver.equipped
     assert pair.driver.device_number == 0x7695
     assert pair.driver.balancing_cells == 0b10
     assert pair.driver.BALANCE_REFRESH_MS == 4000

@@ -144,11 +144,15 @@ def test_what_runs_is_not_touched():
     parameters, values = proposed(cell_undervoltage_trip_mv=1000)
     running = Settings(parameters)
     running.update()
-    before = ([bytes(run) for run in running.runs], list(running.taken), list(parameters.values))
+    before = (
+        [bytes(run) for run in running.image.runs],
+        list(running.image.taken),
+        list(parameters.values),
+    )
     assert problems(parameters, values)
     assert before == (
-        [bytes(run) for run in running.runs],
-        list(running.taken),
+        [bytes(run) for run in running.image.runs],
+        list(running.image.taken),
         list(parameters.values),
     )
 

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from afe.bq76952_blocks import put_float
+from afe.bq76952_image import TAKEN_VALUES
 from afe.bq76952_settings import TAKEN, Settings
 from bms.parameters import Parameters
 from host_tests.afe.items import ITEMS
@@ -36,7 +38,7 @@ def programmed(**changes):
         chip = Settings(parameters)  # taken once: a change waits for a restart
     chip.update()
     memory = {}
-    for run in chip.runs:
+    for run in chip.image.runs:
         address = run[0] | run[1] << 8
         for at in range(2, len(run)):
             memory[address + at - 2] = run[at]
@@ -64,7 +66,7 @@ def test_items_are_listed_once_and_in_ascending_order():
 
 def test_blocks_fit_the_32_byte_buffer():
     _, chip, _ = programmed()
-    assert all(2 < len(run) <= 34 for run in chip.runs)
+    assert all(2 < len(run) <= 34 for run in chip.image.runs)
 
 
 @pytest.mark.parametrize(
@@ -128,10 +130,10 @@ def test_inputs_stay_as_they_were_until_a_restart():
     parameters.load({**BASE, "series_cells": 16, "cell_thermistors": 2})
     chip = Settings(parameters)
     chip.update()
-    before = [bytes(run) for run in chip.runs]
+    before = [bytes(run) for run in chip.image.runs]
     parameters.load({**BASE, "series_cells": 8, "cell_thermistors": 1})
     chip.update()
-    assert [bytes(run) for run in chip.runs] == before
+    assert [bytes(run) for run in chip.image.runs] == before
 
 
 def test_gains_are_the_floats_of_the_manual_for_every_shunt():
@@ -139,9 +141,9 @@ def test_gains_are_the_floats_of_the_manual_for_every_shunt():
     parameters.load(BASE)
     index = parameters.index("shunt_microohm")
     for shunt in range(parameters.minimums[index], parameters.maximums[index] + 1):
-        chip._image.put_float(0x91A8, 75684, 10 * shunt, 0)
-        chip._image.put_float(0x91AC, 282170404, shunt, 3)
-        cc, capacity = struct.unpack("<2f", bytes(chip.runs[0][2:]))
+        put_float(chip.image.runs, 0x91A8, 75684, 10 * shunt, 0)
+        put_float(chip.image.runs, 0x91AC, 282170404, shunt, 3)
+        cc, capacity = struct.unpack("<2f", bytes(chip.image.runs[0][2:]))
         exact = Fraction(75684, 10 * shunt)
         assert cc == struct.unpack("<f", struct.pack("<f", float(exact)))[0]
         assert abs(Fraction(capacity) / (exact * Fraction("298261.6178")) - 1) < 2**-24 + 2**-28
@@ -157,6 +159,7 @@ def test_gains_follow_the_shunt_parameter():
 def test_defaults_in_physical_units():
     """LFP, 0.5 mohm: computed by hand from the defaults in the parameters table."""
     _, chip, _ = programmed()
+    assert len(TAKEN) == TAKEN_VALUES
     assert {name: chip.taken_value(name) for name in TAKEN} == {
         "cell_overvoltage_trip_mv": 3744,  # 3700 asked: 74 * 50.6
         "cell_overvoltage_delay_ms": 2003,  # 2000 asked: (2 + 605) * 3.3
@@ -236,7 +239,7 @@ def directly(**changes):
         parameters.values[parameters.index(name)] = value
     chip.update()
     memory = {}
-    for run in chip.runs:
+    for run in chip.image.runs:
         address = run[0] | run[1] << 8
         memory.update({address + at - 2: run[at] for at in range(2, len(run))})
     return memory, chip

@@ -23,8 +23,8 @@ def test_the_power_path_decides_what_the_chip_does_with_its_gates(changes, optio
     memory, chip, _ = programmed(**changes)
     assert memory[0x9308] == options
     assert memory[0x9301] == memory[0x9302] == pins
-    assert chip.predischarge == bool(options & 0x10)
-    assert chip.gate_outputs == (pins != 0)
+    assert chip.image.predischarge == bool(options & 0x10)
+    assert chip.image.gate_outputs == (pins != 0)
 
 
 def test_gate_outputs_are_low_while_a_gate_is_off_as_they_are_without_supply():
@@ -81,11 +81,11 @@ def test_proposed_values_do_not_disturb_the_running_settings():
     parameters, chip = table()
     parameters.load(BASE)
     chip.update()
-    before = [bytes(run) for run in chip.runs]
+    before = [bytes(run) for run in chip.image.runs]
     proposed = parameters.values[:]
     proposed[parameters.index("cell_overvoltage_trip_mv")] = 3700
     plan = Settings(parameters, proposed)
     plan.update()
     assert plan.taken_value("cell_overvoltage_trip_mv") == 3795  # 75 * 50.6
-    assert [bytes(run) for run in chip.runs] == before
+    assert [bytes(run) for run in chip.image.runs] == before
     assert chip.taken_value("cell_overvoltage_trip_mv") == 3744

@@ -165,7 +165,7 @@ def sample_cost(cells):
         {"series_cells": cells, "cell_thermistors": 3, "fet_thermistor": 1}
     )
     driver = Bq76952(bus, parameters)
-    driver.settings.update()
+    driver.start_programming()  # takes over the settings
     bus.registers[0x12] = 0  # programmed: no POR
     bus.registers[0x62] = 0x82  # a new scan
     sample = Sample(cells, 3)

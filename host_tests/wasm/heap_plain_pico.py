@@ -127,6 +127,7 @@ def boot():
         application.battery.step(100)
     application.battery.slow_step(1000)
     assert application.battery.failure is None
+    application.afe.put_away()  # as the slow path does once a chip guards; here is none
     return application
 
 

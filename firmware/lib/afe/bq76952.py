@@ -11,14 +11,13 @@ Sources: SLUUBY2B (BQ76952 technical reference manual), SLUAA11B (software guide
 from array import array
 
 from afe import bq76952_registers as chip
+from afe.bq76952_image import Image
 from afe.bq76952_link import Link
-from afe.bq76952_programming import Programming
 from afe.bq76952_registers import Registers
-from afe.bq76952_self_test import SelfTest
-from afe.bq76952_settings import Settings
 from afe.bq76952_stages import MORE
 from afe.bq76952_verify import Verification
 from bms.sample import (
+    BUS_ERROR,
     BUSY,
     CONFIGURATION_LOST,
     GATE_CHARGE,
@@ -39,6 +38,7 @@ from bms.sample import (
     TRIP_UNDERTEMPERATURE_DISCHARGE,
     TRIP_UNSEEN,
 )
+from bms.table import give_back
 
 _CURRENT = 0x3A  # 2 bytes
 
@@ -58,6 +58,8 @@ _OCDL_RECOVER = 0x009B
 _SCDL_RECOVER = 0x009C
 _LOAD_DETECT_ON = 0x009E
 _LOAD_DETECT_OFF = 0x009F
+_ALL_FETS_OFF = 0x0095
+_NO_CELLS = b"\x83\x00\x00\x00"  # CB_ACTIVE_CELLS with an empty mask
 
 # FET_CONTROL: 1 forces off (field lesson 1). PCHG is never allowed.
 _ALL_OFF = 0x0F
@@ -88,6 +90,9 @@ _TRIPS = (
 )
 _STATUS_BITS = 24
 
+# What is lent: needed only while the chip is programmed and tested.
+_LENT = ("settings", "blocks", "programming", "self_test", "stages")
+
 _LAST_INPUT = 15  # cell 16 is always present (afe.md section 4, VCell mode)
 
 
@@ -96,6 +101,8 @@ class Bq76952:
 
     `parameters` is the parameters table; `crc` True for the versions of the chip that talk with
     CRC. Answers are the codes of bms.sample; BUS_ERROR or CORRUPT is what the bus did.
+    image: what the chip was told and really took. equipped: whether the code that programs and
+    tests the chip is in memory: at first it is, `put_away` and `equip` are for the slow path.
     balancing_cells: what the chip named when it was last asked which cells it bleeds.
     """
 
@@ -108,7 +115,8 @@ class Bq76952:
     BALANCE_DUTY_PERMILLE = 850
 
     def __init__(self, i2c, parameters, crc=False, address=0x08):
-        self.settings = Settings(parameters)  # `settings.taken`: what the chip really took
+        self.image = Image()
+        self._parameters = parameters
         self._link = Link(i2c, address, crc)
         self._registers = Registers(self._link)
         self._current = bytearray(2)
@@ -124,23 +132,51 @@ class Bq76952:
         # its recovery time, 2 s or more: two in one period can not hide behind each other.
         self._heard_alarms = _SAFETY_ALARMS
         self._unseen = 0  # TRIP_UNSEEN until a sample has carried it
-        self._verification = Verification(self._link, self.settings)
-        self._programming = Programming(
-            self._link, self.settings, self._verification, self._note_trips
-        )
+        self._verification = Verification(self._link, self.image)
+        self._programming = None
+        self._self_test = None
+        for _ in self.equip():
+            pass
+
+    @property
+    def equipped(self):
+        """Whether programming and self-test can be done now."""
+        return self._programming is not None
+
+    def equip(self):
+        """Load what `put_away` gave back, in pieces of some milliseconds: yields between them."""
+        from afe.bq76952_settings import Settings
+
+        yield
+        from afe.bq76952_programming import Programming
+
+        yield
+        from afe.bq76952_self_test import SelfTest
+
+        yield
+        settings = Settings(self._parameters, None, self.image)
         self._self_test = SelfTest(
-            self._link, self.settings, self._registers, self._verification, parameters
+            self._link, self.image, self._registers, self._verification, self._parameters
         )
+        self._programming = Programming(self._link, settings, self._verification, self._note_trips)
+
+    def put_away(self):
+        """Give the code that programs and tests the chip back. If it is needed after all, the
+        steps say BUSY with all off until `equip` is done, and then begin anew."""
+        self._programming = None
+        self._self_test = None
+        for name in _LENT:
+            give_back("afe.bq76952_" + name)
 
     @property
     def device_number(self):
         """What answered last when it was asked who it is, for messages; 0: nobody."""
-        return self._programming.device_number
+        return self._programming.device_number if self._programming else 0
 
     @property
     def self_test_failed(self):
         """Checks that failed in the latest self-test: bits of bms.points.SELF_TESTS."""
-        return self._self_test.failed
+        return self._self_test.failed if self._self_test else 0
 
     def sample_into(self, sample):
         """Read everything into `sample`: OK, BUS_ERROR, CORRUPT or CONFIGURATION_LOST.
@@ -155,7 +191,7 @@ class Bq76952:
             self._heard_alarms = 0
             return link.failure
         lost = chip.CFGUPDATE | chip.POR | chip.WD
-        if registers.status[chip.BATTERY] & lost & ~self._programming.known_status:
+        if registers.status[chip.BATTERY] & lost & ~self.image.known_status:
             return CONFIGURATION_LOST
         scans = registers.alarm[0] & chip.SCANS
         alarms = registers.alarm[1] & _SAFETY_ALARMS
@@ -182,7 +218,7 @@ class Bq76952:
             forced &= ~_CHG_OFF
         if gates & GATE_DISCHARGE:
             forced &= ~_DSG_OFF
-            if self.settings.predischarge:
+            if self.image.predischarge:
                 forced &= ~_PDSG_OFF
         self._gates[2] = forced
         return self._link.transfer(self._gates)
@@ -215,7 +251,7 @@ class Bq76952:
         have taken it, command it again.
         """
         cells &= ~(cells << 1)
-        top = self.settings.cells - 1
+        top = self.image.cells - 1
         inputs = cells & ~(1 << top) | (cells >> top & 1) << _LAST_INPUT
         self._bleed[2] = inputs & 0xFF
         self._bleed[3] = inputs >> 8
@@ -229,13 +265,14 @@ class Bq76952:
         code = self._link.ask(_CB_ACTIVE_CELLS, sent)
         if code == OK:
             inputs = self._link.answer[0] | self._link.answer[1] << 8
-            top = self.settings.cells - 1
+            top = self.image.cells - 1
             self.balancing_cells = inputs & (1 << top) - 1 | (inputs >> _LAST_INPUT) << top
         return code
 
     def all_off(self):
         """Gates and balancing off, on a chip in whatever state: OK, or try it again."""
-        return self._programming.all_off()
+        code = self._link.command(_ALL_FETS_OFF)
+        return self._link.transfer(_NO_CELLS) if code == OK else code
 
     def take_found_trips(self):
         """TRIP_* bits that stood in the chip when it was programmed; asked once, then 0."""
@@ -245,7 +282,8 @@ class Bq76952:
 
     def start_programming(self):
         """Begin, or begin again, with the parameters of now. No bus traffic yet."""
-        self._programming.start()
+        if self._programming is not None:  # else `equip` makes a new one
+            self._programming.start()
 
     def programming_step(self):
         """One bounded piece of programming, gates off: BUSY while more is to do.
@@ -253,7 +291,11 @@ class Bq76952:
         OK when the chip is programmed, verified and guarding; BUS_ERROR, CORRUPT, WRONG_DEVICE or
         VERIFY_FAILED if it is not. After these the next call begins anew.
         """
-        code = self._programming.step()
+        programming = self._programming
+        if programming is None:
+            code = self.all_off()
+            return code if code == BUS_ERROR else BUSY
+        code = programming.step()
         if code == OK:
             self._heard_alarms = _SAFETY_ALARMS
             self._unseen = 0
@@ -271,7 +313,8 @@ class Bq76952:
 
     def start_self_test(self):
         """Begin the start-up self-test of a chip that was just programmed. No bus traffic yet."""
-        self._self_test.start()
+        if self._self_test is not None:
+            self._self_test.start()
 
     def self_test_step(self, elapsed_ms):
         """One bounded piece of the self-test, gates off: BUSY while more is to do.
@@ -279,7 +322,8 @@ class Bq76952:
         `elapsed_ms` have passed since the last call. OK: finished, look at `self_test_failed`.
         BUS_ERROR or CORRUPT: it could not be finished (also if the chip restarted), program again.
         """
-        return self._self_test.step(elapsed_ms)
+        test = self._self_test
+        return BUS_ERROR if test is None else test.step(elapsed_ms)
 
     def _note_trips(self):
         if not self._link.read_into(chip.STATUS, self._registers.status):
@@ -298,7 +342,7 @@ class Bq76952:
         self._heard_alarms = standing
 
     def _fill(self, sample):
-        settings = self.settings
+        image = self.image
         registers = self._registers
         cells = len(sample.cell_mv)
         for cell in range(cells):
@@ -306,11 +350,11 @@ class Bq76952:
         sample.stack_mv = registers.voltage_mv(chip.STACK)
         sample.bus_mv = registers.voltage_mv(chip.PACK)
         sample.load_mv = registers.voltage_mv(chip.LD)
-        sample.current_ma = settings.current_unit_ma * chip.signed(self._current, 0)
+        sample.current_ma = image.current_unit_ma * chip.signed(self._current, 0)
         for sensor in range(len(sample.temperature_dc)):
             sample.temperature_dc[sensor] = registers.temperature_dc(chip.TS1 + 2 * sensor)
         sample.chip_temperature_dc = registers.temperature_dc(chip.DIE)
-        board = chip.HDQ if settings.fet_thermistor else chip.DIE
+        board = chip.HDQ if image.fet_thermistor else chip.DIE
         sample.board_temperature_dc = registers.temperature_dc(board)
         fets = registers.alarm[chip.FETS]
         gates = GATE_CHARGE if fets & _CHG_FET else 0

@@ -1,86 +1,29 @@
-"""The data memory of a BQ76952 as it shall be: blocks of bytes, ready to be transferred.
+"""What a BQ76952 was told and found to hold: what the driver goes on needing of its settings.
 
-`bq76952_settings` decides what stands in it. Built once; then nothing here allocates, makes a
-float or an integer of 2**30.
+`bq76952_settings` computes it, and is in memory only while the chip is programmed.
 """
 
-from bms.table import give_back, rows
+from array import array
+
+TAKEN_VALUES = 24
 
 
 class Image:
-    """All items of bq76952_items; those that are computed are 0 at first.
-
-    runs: blocks of neighbours: address (low, high), then the data, by ascending address.
+    """runs: blocks of data memory: address (low, high), then the data, by ascending address.
+    taken: what the chip takes, in the order of bq76952_settings.TAKEN.
     """
 
     def __init__(self):
-        from afe.bq76952_items import ROWS
-
-        items = []
-        sizes = []
-        end = None
-        for row in rows(ROWS):
-            address = int(row[0], 16)
-            size = int(row[1])
-            items.append((address, size, 0 if row[2] == "*" else int(row[2], 16)))
-            if address != end:
-                sizes.append(0)
-            sizes[-1] += size
-            end = address + size
-        give_back("afe.bq76952_items")
-        view = memoryview(bytearray(sum(sizes) + 2 * len(sizes)))
         self.runs = []
-        at = 0
-        end = None
-        for address, size, _ in items:
-            if address != end:
-                run = view[at : at + 2 + sizes[len(self.runs)]]
-                run[0] = address & 0xFF
-                run[1] = address >> 8
-                self.runs.append(run)
-                at += len(run)
-            end = address + size
-        for address, size, value in items:
-            self.put(address, size, value)
-
-    def put(self, address, size, value):
-        """Little-endian; negative values become two's complement by themselves.
-
-        The whole item must be listed. Raises IndexError if it is not.
-        """
-        number = 0
-        while True:
-            run = self.runs[number]
-            at = address - (run[0] | run[1] << 8)
-            if 0 <= at < len(run) - 2:
-                break
-            number += 1
-        for place in range(size):
-            run[2 + at + place] = value & 0xFF
-            value >>= 8
-
-    def put_float(self, address, numerator, denominator, exponent):
-        """IEEE-754 single of numerator / denominator * 2**exponent, without making a float.
-
-        Long division, one mantissa bit a round; all numbers stay below 2**30 if both are below
-        2**29.
-        """
-        while numerator < denominator:
-            numerator *= 2
-            exponent -= 1
-        while numerator >= 2 * denominator:
-            denominator *= 2
-            exponent += 1
-        mantissa = 1
-        rest = numerator - denominator
-        for _ in range(23):
-            rest *= 2
-            mantissa *= 2
-            if rest >= denominator:
-                rest -= denominator
-                mantissa += 1
-        if 2 * rest >= denominator:
-            mantissa += 1  # a carry out of 24 bits would need a mantissa of all ones; none has it
-        self.put(address, 2, mantissa)
-        self.put(address + 2, 1, mantissa >> 16 & 0x7F | (exponent + 127 & 1) << 7)
-        self.put(address + 3, 1, exponent + 127 >> 1)
+        self.taken = array("i", [0] * TAKEN_VALUES)
+        self.current_unit_ma = 10  # what one count of the chip's current stands for
+        self.fet_thermistor = 0  # whether HDQ measures the switches
+        self.cells = 0  # in series; this and the next are taken at the first update
+        self.thermistors = 0
+        # Whether the predischarge gate may be on with the discharge gate
+        self.predischarge = False
+        self.gate_outputs = False  # whether DCHG and DDSG tell what the gates do
+        # Bits of the battery status that were there at the end of programming and say nothing new:
+        # WD stays from a watchdog reset of the chip until its next reset, which sets POR
+        # (SLUUBY2B).
+        self.known_status = 0

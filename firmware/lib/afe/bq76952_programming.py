@@ -43,9 +43,6 @@ class Programming:
 
     def __init__(self, link, settings, verification, note_trips):
         self.device_number = 0  # what answered last
-        # Bits of the battery status that were there at the end and say nothing new: WD stays from
-        # a watchdog reset of the chip until its next reset, which sets POR (SLUUBY2B).
-        self.known_status = 0
         self._link = link
         self._settings = settings
         self._verification = verification
@@ -90,11 +87,6 @@ class Programming:
             self.start()
         return self._stages.step()
 
-    def all_off(self):
-        """Gates and balancing off, outside of programming: OK, BUSY or why it failed."""
-        code = self._link.command(_ALL_FETS_OFF)
-        return self._balancing_off() if code == OK else code
-
     # The stages; bq76952_stages says what they may answer.
 
     def _all_fets_off(self):
@@ -117,7 +109,7 @@ class Programming:
         return self._updating(True)  # after 2 ms
 
     def _write(self):
-        runs = self._settings.runs
+        runs = self._settings.image.runs
         code = self._link.transfer(runs[self._run])
         if code != OK:
             return code
@@ -182,7 +174,7 @@ class Programming:
             return CONFIGURATION_LOST
         if self._fets[0] & _FETS_ON:
             return BUSY
-        self.known_status = self._status[0] & _WD
+        self._settings.image.known_status = self._status[0] & _WD
         return OK
 
     def _updating(self, wanted):

@@ -58,10 +58,10 @@ _PAIR_SUM_MV = 100  # while both together are what two others are
 class SelfTest:
     """`start` it, then `step` it until the answer is not BUSY; then look at `failed`."""
 
-    def __init__(self, link, settings, registers, verification, parameters):
+    def __init__(self, link, image, registers, verification, parameters):
         self.failed = 0  # bits of the checks that failed
         self._link = link
-        self._settings = settings
+        self._image = image
         self._registers = registers
         self._verification = verification
         self._values = parameters.values
@@ -157,7 +157,7 @@ class SelfTest:
         fets = self._registers.alarm[chip.FETS]
         if fets & _ANY_FET:
             self.failed |= GATES_OFF
-        if self._settings.gate_outputs and fets & _BOTH_OUTPUTS != _BOTH_OUTPUTS:
+        if self._image.gate_outputs and fets & _BOTH_OUTPUTS != _BOTH_OUTPUTS:
             self.failed |= GATES_OFF
         self._check_thermistors()
         return OK
@@ -166,7 +166,7 @@ class SelfTest:
         registers = self._registers
         lowest_dc = _HOTTEST_DC
         highest_dc = _COLDEST_DC
-        for sensor in range(self._settings.thermistors):
+        for sensor in range(self._image.thermistors):
             temperature_dc = registers.temperature_dc(chip.TS1 + 2 * sensor)
             if not _COLDEST_DC <= temperature_dc <= _HOTTEST_DC:
                 self.failed |= THERMISTORS
@@ -174,7 +174,7 @@ class SelfTest:
             highest_dc = max(highest_dc, temperature_dc)
         if highest_dc - lowest_dc > _SPREAD_DC:
             self.failed |= THERMISTORS
-        if self._settings.fet_thermistor:
+        if self._image.fet_thermistor:
             temperature_dc = registers.temperature_dc(chip.HDQ)
             if not _COLDEST_DC <= temperature_dc <= _HOTTEST_DC:
                 self.failed |= THERMISTORS
@@ -183,12 +183,12 @@ class SelfTest:
             or highest_dc > _BALANCE_HOTTEST_DC
             or registers.temperature_dc(chip.DIE) > _BALANCE_DIE_DC
         ):
-            self._cell = self._settings.cells  # no switch can be tried at this temperature
+            self._cell = self._image.cells  # no switch can be tried at this temperature
 
     def _switch(self):
         """Each cell's switch alone, then none, read back: adjacent ones are never on together."""
         link = self._link
-        cells = self._settings.cells
+        cells = self._image.cells
         if not self._commanded:
             inputs = 0
             if self._cell < cells:
@@ -212,7 +212,7 @@ class SelfTest:
 
     def _check_cells(self):
         registers = self._registers
-        cells = self._settings.cells
+        cells = self._image.cells
         total_mv = 0
         for cell in range(cells):
             total_mv += registers.cell_mv(cell, cells)
@@ -229,7 +229,7 @@ class SelfTest:
 
     def _is_open_above(self, cell, total_mv):
         """Whether the wire above `cell` looks open: it is low, and the next one has the rest."""
-        cells = self._settings.cells
+        cells = self._image.cells
         low_mv = self._registers.cell_mv(cell, cells)
         high_mv = self._registers.cell_mv(cell + 1, cells)
         usual_mv = (total_mv - low_mv - high_mv) // (cells - 2)

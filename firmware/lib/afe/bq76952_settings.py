@@ -20,6 +20,7 @@ names of protections (COV: cell overvoltage, OCD: overcurrent in discharge, ...)
 
 from array import array
 
+from afe.bq76952_blocks import blocks, put, put_float
 from afe.bq76952_image import Image
 
 TAKEN = (
@@ -48,7 +49,7 @@ TAKEN = (
     "own_overtemperature_trip_dc",
     "own_overtemperature_release_dc",
 )
-"""Names of the values in `Settings.taken`: like the parameter that each of them follows (but
+"""Names of the values in `Image.taken`: like the parameter that each of them follows (but
 `own_overtemperature`, the chip's, follows `afe_overtemperature`)."""
 _TAKEN_COV = 0
 _TAKEN_CUV = 3
@@ -161,23 +162,17 @@ _STOP_DELTA_MAX = 255  # 2550 mV
 
 
 class Settings:
-    """The chip's data memory as it shall be. Call `update` before `runs` or `taken` are used.
+    """Computes the chip's data memory as it shall be. Call `update` before `image` is used.
 
-    `values` are others than those of `parameters`, to find out what the chip would take.
+    `image` is the driver's (bq76952_image), else a new one; `values` are others than those of
+    `parameters`, to find out what the chip would take.
     """
 
-    def __init__(self, parameters, values=None):
-        self.taken = array("i", [0] * len(TAKEN))  # what the chip takes, in the order of TAKEN
-        self.current_unit_ma = 10  # what one count of the chip's current stands for
-        self.fet_thermistor = 0  # whether HDQ measures the switches
-        self.cells = 0  # in series; this and the next are taken at the first update
-        self.thermistors = 0
-        self.predischarge = (
-            False  # whether the predischarge gate may be on with the discharge gate
-        )
-        self.gate_outputs = False  # whether DCHG and DDSG tell what the gates do
-        self._image = Image()
-        self.runs = self._image.runs  # blocks to transfer, by ascending address
+    def __init__(self, parameters, values=None, image=None):
+        self.image = Image() if image is None else image
+        if not self.image.runs:
+            self.image.runs = blocks()
+        self._runs = self.image.runs
         self._values = parameters.values if values is None else values
         self._indices = array("H", [parameters.index(name) for name in _READS])
         self._temperature_indices = array("H")
@@ -187,57 +182,57 @@ class Settings:
 
     def taken_value(self, name):
         """What the chip took for a name of TAKEN. Not for the fast path."""
-        return self.taken[TAKEN.index(name)]
+        return self.image.taken[TAKEN.index(name)]
 
     def update(self):
         """Compute everything anew from the parameters' values of now."""
-        taken = self.taken
+        taken = self.image.taken
         shunt = self._value(_SHUNT)
         # SLUUBY2B 4.12: CC gain is 7.5684 / (shunt in milliohm), capacity gain 298261.6178 times
         # that.
-        self._image.put_float(0x91A8, 75684, 10 * shunt, 0)
-        self._image.put_float(0x91AC, 282170404, shunt, 3)
+        put_float(self._runs, 0x91A8, 75684, 10 * shunt, 0)
+        put_float(self._runs, 0x91AC, 282170404, shunt, 3)
         self._update_inputs()
         self._update_voltages()
         self._update_temperatures()
         self._update_currents(shunt)
         self._update_path()
         watchdog_s = self._value(_WATCHDOG)
-        self._image.put(0x92B2, 2, watchdog_s)
+        put(self._runs, 0x92B2, 2, watchdog_s)
         # Longer than the watchdog: when the processor hangs, no protection releases by itself
         # before the watchdog holds both gates off.
-        self._image.put(0x9294, 1, watchdog_s + 1)
-        self._image.put(0x92AF, 1, watchdog_s + 1)
+        put(self._runs, 0x9294, 1, watchdog_s + 1)
+        put(self._runs, 0x92AF, 1, watchdog_s + 1)
         taken[_TAKEN_FAST + 5] = watchdog_s
 
     def _update_inputs(self):
         """Cells on the lowest inputs and, always, on input 16 (afe.md section 4); sensors."""
-        if self.cells == 0:
+        if self.image.cells == 0:
             # Once: a change waits for a restart, because the sample has its size for life.
-            self.cells = self._value(_SERIES)
-            self.thermistors = self._value(_THERMISTORS)
-        cells = self.cells
-        thermistors = self.thermistors
+            self.image.cells = self._value(_SERIES)
+            self.image.thermistors = self._value(_THERMISTORS)
+        cells = self.image.cells
+        thermistors = self.image.thermistors
         fet_thermistor = self._value(_FET_THERMISTOR)
-        self.fet_thermistor = fet_thermistor
-        self._image.put(0x9304, 2, (1 << (cells - 1)) - 1 | 0x8000)
+        self.image.fet_thermistor = fet_thermistor
+        put(self._runs, 0x9304, 2, (1 << (cells - 1)) - 1 | 0x8000)
         for pin in range(3):
-            self._image.put(0x92FD + pin, 1, _CELL_THERMISTOR if pin < thermistors else 0)
-        self._image.put(0x9300, 1, _FET_THERMISTOR_PIN if fet_thermistor else 0)
-        self._image.put(0x9262, 1, _ENABLED_B | _OTF if fet_thermistor else _ENABLED_B)
+            put(self._runs, 0x92FD + pin, 1, _CELL_THERMISTOR if pin < thermistors else 0)
+        put(self._runs, 0x9300, 1, _FET_THERMISTOR_PIN if fet_thermistor else 0)
+        put(self._runs, 0x9262, 1, _ENABLED_B | _OTF if fet_thermistor else _ENABLED_B)
         power = _POWER_CONFIG | _SHUT_TS2 if thermistors >= _WITH_TS2 else _POWER_CONFIG
-        self._image.put(0x9234, 2, power)
+        put(self._runs, 0x9234, 2, power)
 
     def _update_voltages(self):
-        taken = self.taken
+        taken = self.image.taken
         margin_mv = self._value(_VOLTAGE_MARGIN)
         # Thresholds and hysteresis in 50.6 mV steps; the chip releases no later than software.
         steps = -(-10 * (self._value(_OVERVOLTAGE) + margin_mv) // 506)
         steps = _within(steps, 20, 110)
         hysteresis = (10 * -self._value(_OVERVOLTAGE_RELEASE) + 506 * steps) // 506
         hysteresis = _within(hysteresis, 2, 20)
-        self._image.put(0x9278, 1, steps)
-        self._image.put(0x927C, 1, hysteresis)
+        put(self._runs, 0x9278, 1, steps)
+        put(self._runs, 0x927C, 1, hysteresis)
         taken[_TAKEN_COV] = 506 * steps // 10
         taken[_TAKEN_COV + 1] = self._put_delay(0x9279, self._value(_OVERVOLTAGE_DELAY))
         taken[_TAKEN_COV + 2] = 506 * (steps - hysteresis) // 10
@@ -245,8 +240,8 @@ class Settings:
         steps = _within(steps, 20, 90)
         hysteresis = (10 * self._value(_UNDERVOLTAGE_RELEASE) - 506 * steps) // 506
         hysteresis = _within(hysteresis, 2, 20)
-        self._image.put(0x9275, 1, steps)
-        self._image.put(0x927B, 1, hysteresis)
+        put(self._runs, 0x9275, 1, steps)
+        put(self._runs, 0x927B, 1, hysteresis)
         taken[_TAKEN_CUV] = 506 * steps // 10
         taken[_TAKEN_CUV + 1] = self._put_delay(0x9276, self._value(_UNDERVOLTAGE_DELAY))
         taken[_TAKEN_CUV + 2] = 506 * (steps + hysteresis) // 10
@@ -256,7 +251,7 @@ class Settings:
         wanted_ms = software_ms + self._value(_DELAY_MARGIN)
         # SLUUBY2B: the delay is 3.3 ms * (2 + setting); 0 would disable the protection.
         setting = _within(-(-10 * wanted_ms // 33) - 2, 1, 2047)
-        self._image.put(address, 2, setting)
+        put(self._runs, address, 2, setting)
         return 33 * (2 + setting) // 10
 
     def _update_temperatures(self):
@@ -276,31 +271,31 @@ class Settings:
             trip_c = _within((trip_dc - margin_dc) // 10, _COLDEST_C, _HOTTEST_C - 1)
             release_c = _within(release_dc // 10, trip_c + 1, _HOTTEST_C)
         address = _TEMPERATURES[row][0]
-        self._image.put(address, 1, trip_c)
-        self._image.put(address + 1, 1, delay_ms // 1000)
-        self._image.put(address + 2, 1, release_c)
+        put(self._runs, address, 1, trip_c)
+        put(self._runs, address + 1, 1, delay_ms // 1000)
+        put(self._runs, address + 2, 1, release_c)
         at = _TEMPERATURES[row][3]
-        self.taken[at] = 10 * trip_c
-        self.taken[at + 1] = 10 * release_c
+        self.image.taken[at] = 10 * trip_c
+        self.image.taken[at + 1] = 10 * release_c
 
     def _update_currents(self, shunt):
-        taken = self.taken
+        taken = self.image.taken
         charge_ma = self._value(_OVERCURRENT_CHARGE)
         discharge_ma = self._value(_OVERCURRENT_DISCHARGE)
         wide = max(charge_ma, discharge_ma) > _LARGEST_10MA
-        self._image.put(0x9303, 1, _DA_100MA if wide else _DA_10MA)
-        self.current_unit_ma = 100 if wide else 10
+        put(self._runs, 0x9303, 1, _DA_100MA if wide else _DA_10MA)
+        self.image.current_unit_ma = 100 if wide else 10
 
         # OCC and OCD1 in 2 mV steps across the shunt: 2 to 62, 2 to 100.
         steps = _fast_steps(self._value(_FAST_CHARGE), charge_ma, shunt, 62)
-        self._image.put(0x9280, 1, steps)
+        put(self._runs, 0x9280, 1, steps)
         taken[_TAKEN_FAST] = _current_ma(2000 * steps, shunt)
         steps = _fast_steps(self._value(_FAST_DISCHARGE), discharge_ma, shunt, 100)
-        self._image.put(0x9282, 1, steps)
+        put(self._runs, 0x9282, 1, steps)
         taken[_TAKEN_FAST + 1] = _current_ma(2000 * steps, shunt)
         setting = _within(10 * self._value(_FAST_DELAY) // 33 - 2, 1, 127)
-        self._image.put(0x9281, 1, setting)
-        self._image.put(0x9283, 1, setting)
+        put(self._runs, 0x9281, 1, setting)
+        put(self._runs, 0x9283, 1, setting)
         taken[_TAKEN_FAST + 2] = 33 * (2 + setting) // 10
 
         wanted_uv = _shunt_uv(self._value(_SHORT), shunt)
@@ -310,34 +305,35 @@ class Settings:
             step -= 1
         if 1000 * _SCD_MV[step] <= software_uv and step < len(_SCD_MV) - 1:
             step += 1
-        self._image.put(0x9286, 1, step)
+        put(self._runs, 0x9286, 1, step)
         taken[_TAKEN_FAST + 3] = _current_ma(1000 * _SCD_MV[step], shunt)
         setting = _within(self._value(_SHORT_DELAY) // 15 + 1, 1, 31)  # (setting - 1) * 15 us
-        self._image.put(0x9287, 1, setting)
+        put(self._runs, 0x9287, 1, setting)
         taken[_TAKEN_FAST + 4] = 15 * (setting - 1)
 
     def _update_path(self):
         """What switches the current, and what the chip may do with it by itself."""
         path = self._value(_POWER_PATH)
-        self.predischarge = self._value(_PREDISCHARGE) == 1 and path != _CONTACTOR
+        self.image.predischarge = self._value(_PREDISCHARGE) == 1 and path != _CONTACTOR
         # What a contactor can not break is the fuse's: the chip would open it all the same.
-        self._image.put(0x9261, 1, _VOLTAGES if path == _CONTACTOR else _VOLTAGES | _CURRENTS)
-        self.gate_outputs = path == _CONTACTOR or self._value(_FET_SIDE) == _LOW_SIDE
+        put(self._runs, 0x9261, 1, _VOLTAGES if path == _CONTACTOR else _VOLTAGES | _CURRENTS)
+        self.image.gate_outputs = path == _CONTACTOR or self._value(_FET_SIDE) == _LOW_SIDE
         options = _FET_OPTIONS
         if path == _COMMON_PORT:
             options |= _SFET
-        if self.predischarge:
+        if self.image.predischarge:
             options |= _PDSG_EN
-        self._image.put(0x9308, 1, options)
+        put(self._runs, 0x9308, 1, options)
         # The nominal voltage of a cell is near the middle between its trips.
-        nominal_mv = self.cells * (self._value(_OVERVOLTAGE) + self._value(_UNDERVOLTAGE)) // 2
+        both_mv = self._value(_OVERVOLTAGE) + self._value(_UNDERVOLTAGE)
+        nominal_mv = self.image.cells * both_mv // 2
         missing_permille = 1000 - self._value(_PRECHARGE_RATIO)
         delta = nominal_mv * missing_permille // 10000  # 10 mV; 0 would switch the check off
-        self._image.put(0x930F, 1, _within(delta, 1, _STOP_DELTA_MAX))
-        self._image.put(0x9273, 2, self._value(_BODY_DIODE))
-        pin = _GATE_OUTPUT if self.gate_outputs else 0
-        self._image.put(0x9301, 1, pin)
-        self._image.put(0x9302, 1, pin)
+        put(self._runs, 0x930F, 1, _within(delta, 1, _STOP_DELTA_MAX))
+        put(self._runs, 0x9273, 2, self._value(_BODY_DIODE))
+        pin = _GATE_OUTPUT if self.image.gate_outputs else 0
+        put(self._runs, 0x9301, 1, pin)
+        put(self._runs, 0x9302, 1, pin)
 
     def _value(self, which):
         return self._values[self._indices[which]]

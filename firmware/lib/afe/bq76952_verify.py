@@ -14,11 +14,11 @@ _WINDOW = 32  # bytes of data memory in one answer
 
 
 class Verification:
-    """`link` and `settings` are the driver's. Begin with `restart`."""
+    """`link` and `image` are the driver's. Begin with `restart`."""
 
-    def __init__(self, link, settings):
+    def __init__(self, link, image):
         self._link = link
-        self._settings = settings
+        self._image = image
         self._run = 0  # next block to look at
 
     def restart(self):
@@ -32,7 +32,7 @@ class Verification:
         True next time, if nothing else was sent meanwhile), BUS_ERROR or CORRUPT: the piece was
         not compared.
         """
-        runs = self._settings.runs
+        runs = self._image.runs
         start = _word(runs[self._run])
         code = self._link.ask(start, sent)
         if code != OK:
@@ -46,7 +46,7 @@ class Verification:
 
     def _matches(self, start):
         """Compare all blocks that lie in the answer that begins at `start`, and step over them."""
-        runs = self._settings.runs
+        runs = self._image.runs
         answer = self._link.answer
         while self._run < len(runs):
             run = runs[self._run]

@@ -280,7 +280,9 @@ class WithCurrentSensor:
         self._sensor = sensor
         self._chip_code = BUSY  # how far programming got, for each
         self._sensor_code = BUSY
-        self.settings = chip.settings
+        self.image = chip.image
+        self.equip = chip.equip
+        self.put_away = chip.put_away
         # Bound once: taking a bound method allocates.
         self.command_gates = chip.command_gates
         self.all_off = chip.all_off
@@ -296,6 +298,11 @@ class WithCurrentSensor:
         self.BALANCE_NEIGHBOURS = chip.BALANCE_NEIGHBOURS
         self.BALANCE_CELLS = chip.BALANCE_CELLS
         self.BALANCE_DUTY_PERMILLE = chip.BALANCE_DUTY_PERMILLE
+
+    @property
+    def equipped(self):
+        """Whether the chip can be programmed and tested now."""
+        return self._chip.equipped
 
     @property
     def balancing_cells(self):

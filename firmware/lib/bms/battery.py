@@ -195,6 +195,11 @@ class Battery:
         looking up the name allocates."""
         self._conditions[self._names.index(name)] = 1 if present else 0
 
+    @property
+    def preparing(self):
+        """Whether the measuring chip is programmed or tested, or has to be. Any context."""
+        return self._chip.busy
+
     def tighten(self, tight):
         """Whether the warning thresholds are the trips. Any context."""
         self._protection.tight = tight
