@@ -37,9 +37,28 @@ def blocked(*faults):
     return desk
 
 
-def test_row_3_and_4_a_stop_of_the_charge_is_no_current_and_never_a_voltage_of_zero():
+def test_row_3_and_4_and_15_a_stop_of_the_charge_is_no_current_and_the_voltage_of_the_pack():
+    """Not the limit, as this test once had it: what ignores 0 A would go on charging up to it."""
     voltage, _, current, _, status = limits(blocked("cell_overvoltage"))
-    assert (voltage, current, status) == (PACK["charge_voltage_limit_mv"], 0, 0x40)
+    assert (voltage, current, status) == (53_100, 0, 0x40)
+    assert abs(voltage - PACK["pack_voltage_mv"]) < 100
+
+
+def test_row_1_and_2_an_inverter_that_ignores_limits_hears_of_an_empty_or_a_full_pack():
+    for direction, percent in (("charge", 100), ("discharge", 0)):
+        desk = Desk(**{direction + "_allowed": 0})
+        desk.parameters.values[desk.parameters.index("inverter_forced_soc")] = 1
+        assert int(info(ask(make(desk), frame("", cid2=0x61)))[8:10], 16) == percent
+
+
+def test_row_10_the_voltage_limit_never_falls_quickly_below_the_pack():
+    desk = Desk(charge_voltage_limit_mv=53_100)
+    battery = make(desk, settled=False)
+    battery.step(1000)
+    desk.publish(charge_voltage_limit_mv=50_000)
+    for _ in range(360):
+        battery.step(1000)
+    assert int(info(ask(battery, frame("", cid2=0x63)))[:4], 16) == 52_900
 
 
 def test_row_5_a_stop_is_zero_and_not_a_tenth_of_an_ampere():
@@ -131,14 +150,10 @@ def test_missing_values_are_no_numbers_anywhere():
 
 
 NOT_SERIAL = {
-    1: "what an inverter does at 0 A; the serial side is row 3",
-    2: "an option of the CAN profiles: SoC 0 or 100 reported when limits are 0",
     6: "what a Solis does after a stop; nothing on the wire is ours to change",
     9: "frames of the Venus profile on CAN",
-    10: "ramps of the voltage limit: the point charge_voltage_limit_mv, the same on every link",
     11: "an inverter that exceeds a limit it was told; nothing on the wire is ours to change",
     13: "0x305 on CAN; a serial battery only answers",
-    15: "MPPT feed-in of a Victron, which listens on CAN",
     16: "frames a second on CAN; a serial battery only answers",
     17: "0x35E on CAN",
     20: "what a Sunny Island does; CAN only",

@@ -16,6 +16,7 @@ from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import NONE, Requests
+from inverter.rules import ChargeRules
 from jbd.core import Jbd
 from jbd.language import JbdLanguage
 from links.diagnosis import RS485, Diagnosis
@@ -48,7 +49,7 @@ letter_box = Requests()
 registers = RegisterMap(points, parameters, Access(parameters), letter_box, print, faults)
 server = Server(1, registers)
 rtu = Rtu(server, registers)
-pylontech = Pylontech(0, points, parameters, snapshot)
+pylontech = Pylontech(0, points, parameters, ChargeRules(None, points, parameters))
 core = Jbd(points, parameters, Access(parameters), letter_box, print, snapshot)
 for steps in (registers.wake(), pylontech.build(parameters, faults), core.build(faults)):
     for _ in steps:

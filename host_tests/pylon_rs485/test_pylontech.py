@@ -4,12 +4,15 @@ Golden frames are those of serial_protocols.md 2.1 and answers that real batteri
 and a US2000, as published beside two programs that read them (an ESP32 reader, and a Python one).
 """
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bms.table import INVALID
 from host_tests.links.bench import PACK, SETTINGS, Desk
+from inverter.rules import ChargeRules
 from pylon_rs485.answers import COMMANDS
 from pylon_rs485.characters import length_field
 from pylon_rs485.language import Pylontech
@@ -53,8 +56,10 @@ def frame(body, version=0x20, address=2, cid2=None):
     return f"~{text}{(-sum(text.encode())) % 0x10000:04X}\r".encode()
 
 
-def make(desk, address=0):
-    battery = Pylontech(address, desk.points, desk.parameters, desk.snapshot)
+def make(desk, address=0, settled=True):
+    """settled: without the ramps of what an inverter is told (inverter.rules)."""
+    rules = ChargeRules(None, desk.points, desk.parameters, settled)
+    battery = Pylontech(address, desk.points, desk.parameters, rules)
     for _ in battery.build(desk.parameters, desk.faults):
         pass
     return battery
@@ -399,12 +404,101 @@ def test_a_board_that_nobody_configured_has_no_limits_to_tell():
         assert info(ask(battery, frame("", cid2=cid2)), 0x91) == ""
 
 
-def test_the_charge_voltage_is_the_limit_and_never_zero(desk, battery):
-    desk.raise_faults("faults", "cell_overvoltage")
-    desk.publish(charge_allowed=0, charge_current_limit_ma=0)
+# What an inverter is told of limits: the rules of inverter.rules, as on CAN
+
+
+def management(battery):
+    """Of 63: CVL in mV, CCL and DCL in 0.1 A, status; the same of 92 but for the requests."""
     answer = info(ask(battery, frame("", cid2=0x63)))
-    assert int(answer[:4], 16) == PACK["charge_voltage_limit_mv"]
-    assert (answer[8:12], answer[16:]) == ("0000", "40")
+    other = info(ask(battery, frame("02", cid2=0x92)))
+    assert other[2:10] == answer[:8], "the same voltages"
+    told = [int(answer[at : at + 4], 16) for at in (0, 8, 12)]
+    assert int(other[10:14], 16) == told[1]
+    assert -int.from_bytes(bytes.fromhex(other[14:18]), "big", signed=True) == told[2]
+    assert int(other[18:], 16) & 0xC0 == int(answer[16:], 16) & 0xC0
+    return (*told, int(answer[16:], 16))
+
+
+def test_a_fault_takes_the_current_and_the_permission_at_once_and_freezes_the_voltage(desk):
+    battery = make(desk, settled=False)
+    battery.step(1000)
+    for _ in range(60):
+        battery.step(1000)
+    assert management(battery) == (56_000, 500, 1000, 0xC0)
+    desk.raise_faults("faults", "cell_overvoltage")
+    desk.publish(charge_allowed=0, pack_voltage_mv=55_870)
+    assert management(battery) == (55_900, 0, 1000, 0x40), "before any step"
+    desk.publish(pack_voltage_mv=54_000)
+    battery.step(1000)
+    assert management(battery)[0] == 55_900
+    desk.publish(charge_allowed=1)
+    battery.step(1000)
+    assert management(battery) == (56_000, 500, 1000, 0xC0), "0.1 V a second"
+
+
+def test_the_voltage_begins_at_the_packs_and_comes_by_a_ramp(desk):
+    battery = make(desk, settled=False)
+    told = []
+    for _ in range(40):
+        battery.step(1000)
+        told.append(management(battery)[0])
+    assert told[0] <= 53_200  # of 53.12 V
+    assert all(0 <= later - sooner <= 100 for sooner, later in pairwise(told))
+    assert told[-1] == 56_000
+
+
+def test_a_falling_limit_below_the_pack_is_followed_slowly(desk):
+    """Inverter links 10: a Deye discharged to the grid."""
+    battery = make(desk, settled=False)
+    desk.publish(charge_voltage_limit_mv=53_250)
+    battery.step(1000)
+    battery.step(1000)
+    assert management(battery)[0] == 53_250, "mV where the limit is reached"
+    desk.publish(charge_voltage_limit_mv=52_000)
+    told = []
+    for _ in range(1 + 180):  # down to the pack's 53.1 V, and 0.1 V in three minutes
+        battery.step(1000)
+        told.append(management(battery)[0])
+    assert told[-1] == 53_000
+    assert all(0 <= sooner - later <= 250 for sooner, later in pairwise(told))
+
+
+def test_what_is_not_measured_is_not_allowed_and_the_voltage_is_never_zero(desk):
+    battery = make(desk, settled=False)
+    desk.publish(soc_bp=INVALID, pack_voltage_mv=INVALID)
+    assert management(battery)[1:] == (0, 0, 0), "whatever the limits' own points say"
+    assert management(battery)[0] >= 53_000
+    desk.publish(charge_voltage_limit_mv=0)
+    assert management(battery)[0] > 1000
+
+
+@pytest.mark.parametrize(
+    ("shown", "status_92", "status_63"),
+    [
+        ({}, 0xC0, 0xC0),
+        # V3.3: charge immediately 2, which "we suggest"; 1 beside it when it is about to be empty
+        ({"force_charge_requested": 1}, 0xD0, 0xE0),
+        ({"force_charge_requested": 1, "soc_bp": 400}, 0xF0, 0xE0),
+        ({"full_charge_requested": 1}, 0xC8, 0xD0),
+        ({"force_charge_requested": 1, "full_charge_requested": 1}, 0xD8, 0xF0),
+        ({"force_charge_requested": 1, "charge_allowed": 0}, 0x40, 0x40),
+        ({"full_charge_requested": 1, "charge_allowed": 0}, 0x40, 0x40),
+    ],
+)
+def test_requests_to_be_charged(shown, status_92, status_63):
+    """serial_protocols.md 2.1: 92 bits 5 to 3; 63 bit 5, and bit 4, on which readers disagree."""
+    battery = make(Desk(**shown))
+    assert info(ask(battery, frame("02", cid2=0x92)))[18:] == f"{status_92:02X}"
+    assert info(ask(battery, frame("", cid2=0x63)))[16:] == f"{status_63:02X}"
+
+
+def test_on_wish_the_state_of_charge_says_what_limits_do_not(desk):
+    """Inverter links 1 and 2: for inverters that ignore limits."""
+    desk.parameters.values[desk.parameters.index("inverter_forced_soc")] = 1
+    battery = make(desk)
+    for charge, discharge, percent in ((1, 1, 81), (0, 1, 100), (1, 0, 0)):
+        desk.publish(charge_allowed=charge, discharge_allowed=discharge)
+        assert int(info(ask(battery, frame("", cid2=0x61)))[8:10], 16) == percent
 
 
 # Alarms: each alone sets exactly the bits of the document (serial_protocols.md 2.1, 62)

@@ -12,6 +12,7 @@ from bms.parameters import Parameters
 from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import Requests
+from inverter.rules import ChargeRules
 from jbd.core import Jbd
 from jbd.language import JbdLanguage
 from links.diagnosis import RS485, Diagnosis
@@ -35,7 +36,7 @@ snapshot = points.new_snapshot()
 requests = Requests()
 registers = RegisterMap(points, parameters, Access(parameters), requests, print, faults)
 rtu = Rtu(Server(1, registers), registers)
-pylontech = Pylontech(0, points, parameters, snapshot)
+pylontech = Pylontech(0, points, parameters, ChargeRules(None, points, parameters))
 core = Jbd(points, parameters, Access(parameters), requests, print, snapshot)
 for steps in (registers.wake(), pylontech.build(parameters, faults), core.build(faults)):
     for _ in steps:

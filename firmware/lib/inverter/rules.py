@@ -1,4 +1,5 @@
-"""What an inverter is told of the pack's limits: the rules that hold for every profile.
+"""What an inverter is told of the pack's limits: the rules that hold for every profile on CAN,
+and for an inverter that asks over RS485 as a Pylontech battery's.
 
 Once in each period `apply` takes a snapshot of the points, puts the values to be told in the place
 of the pack's own, and finds the conditions that profiles ask for.
@@ -89,6 +90,8 @@ _FLOWING_MA = 100  # less is standby
 _DEEP_ON_BP = 500
 _DEEP_OFF_BP = 1000
 
+_STATUS = (CHARGE, DISCHARGE, FORCE_CHARGE, FORCE_CHARGE_DEEP, FULL_CHARGE)
+
 _RAMP_MS = 1000  # for 0.1 V
 _ELAPSED_MAX_MS = 1000  # of one step, however late
 _ANY_RANGE = (10, 65535, 0, 65535)  # 0.1 V: lowest and highest CVL and discharge voltage limit
@@ -103,7 +106,7 @@ class ChargeRules:
     def __init__(self, profile, points, parameters, settled=False):
         self._settled = settled
         self._values = parameters.values
-        ranges = getattr(profile, "RANGES", _ANY_RANGE)
+        ranges = getattr(profile, "RANGES", _ANY_RANGE)  # a profile, or None
         self._cvl_min, self._cvl_max, self._dvl_min, self._dvl_max = ranges
         offset = points.offset
         self._measured = array("H", [offset(name) for name in _MEASURED_POINTS])
@@ -153,6 +156,15 @@ class ChargeRules:
         snapshot[extras + 3] = ((1 << modules) - 1) & 0xFF
         self._add_more(snapshot)
         return found
+
+    def status(self, found, bits):
+        """A status byte from conditions that `apply` found. bits: those that stand for charging
+        and discharging are allowed, force charge, the same and urgently, full charge."""
+        put = 0
+        for place in range(len(_STATUS)):
+            if found & _STATUS[place]:
+                put |= bits[place]
+        return put
 
     def _add_more(self, snapshot):
         """The rest of inverter.tables.EXTRAS."""

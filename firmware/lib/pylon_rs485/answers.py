@@ -8,6 +8,9 @@ Conflicts are decided as in the recordings: 61 has its current in 10 mA; the dis
 negative in 92 and 47, and positive in 63.
 The ids in 61 are the battery's address, as recorded.
 44 ends with a byte more than V3.3 lists: both recorded batteries send it, always 0.
+What an inverter may do (63, 92, state of charge) passes the rules that hold for inverters on CAN.
+Requests to charge: in 92 as in 0x35C, where Pylontech has the same bits; in 63 bit 5 by force, and
+bit 4, which one reader takes for "full" and another for "by force, too", while a full one is due.
 Limits: 16 error bits of cells in 44. Numbers that a field can not hold read as the nearest it can.
 Who may call: a coroutine. An answer allocates nothing after construction.
 """
@@ -37,7 +40,9 @@ _SERIAL = b"CELLSTEWARD000"  # and the address, two digits
 _VERSION = b"\x00\x01"
 
 _NORMAL, _BELOW, _ABOVE, _UNKNOWN = 0x00, 0x01, 0x02, 0xF0
-_CHARGE_ENABLE, _DISCHARGE_ENABLE = 0x80, 0x40
+# Status of 92 and of 63, in the order of inverter.rules.ChargeRules.status
+_BITS_92 = (0x80, 0x40, 0x10, 0x20, 0x08)
+_BITS_63 = (0x80, 0x40, 0x20, 0x20, 0x10)
 
 
 _U8, _U16, _S16 = 1, 2, 3  # as in pylon_rs485.tables
@@ -60,15 +65,15 @@ _OWN_ADDRESS, _AVERAGE = -1, -2
 
 
 class Answers:
-    """INFO by command. snapshot: an array of points.new_snapshot, which may be shared with others
-    that use it between two awaits. `build` it before it is used."""
+    """INFO by command. rules: an inverter.rules.ChargeRules. `build` it before it is used."""
 
-    def __init__(self, address, points, parameters, snapshot):
+    def __init__(self, address, points, parameters, rules):
         self._own = address
         self._points = points
         self._settings = parameters.values
-        self._snapshot = snapshot
-        self._view = memoryview(snapshot)
+        self._rules = rules
+        self._snapshot, self._view = rules.new_snapshot()
+        self._found = 0  # conditions of the rules
         self._response = None
         self._at = 0
         self._missing = False  # a value that the answer needs is not there
@@ -98,7 +103,8 @@ class Answers:
             for name in (
                 "series_cells", "cell_voltage_mv", "temperature_dc", "board_temperature_dc",
                 "current_ma", "pack_voltage_mv", "remaining_mah", "full_mah", "cycles", "soc_bp",
-                "charge_allowed", "discharge_allowed", "gates", "faults", "warnings",
+                "gates", "faults", "warnings", "charge_voltage_limit_mv",
+                "discharge_voltage_limit_mv",
             )
         }  # fmt: skip
         self._setting = {
@@ -138,15 +144,34 @@ class Answers:
             0x96: self._software,
         }
 
+    def step(self, elapsed_ms):
+        """Let time pass for the ramps of the rules, about once a second."""
+        self._points.snapshot_into(self._view)
+        self._found = self._rules.apply(self._snapshot, elapsed_ms)
+
     def put(self, cid2, command, address, response, at):
         """Write the INFO that answers `cid2` at `at`. Returns the place behind it, or 0 if values
         that it needs are missing. command: the first byte of the request's INFO, -1 without."""
-        self._points.snapshot_into(self._view)
+        self._take()
         self._response = response
         self._at = at
         self._missing = False
         self._writers[cid2](address if command < 0 else command)
         return 0 if self._missing else self._at
+
+    def _take(self):
+        """A snapshot as the rules let an inverter know it; a fault shows at once."""
+        self._points.snapshot_into(self._view)
+        snapshot = self._snapshot
+        charge = self._point["charge_voltage_limit_mv"]
+        discharge = self._point["discharge_voltage_limit_mv"]
+        charge_mv = snapshot[charge]
+        discharge_mv = snapshot[discharge]
+        self._found = self._rules.apply(snapshot, 0)
+        # The rules count in 0.1 V, as CAN does; these fields hold mV, or nothing.
+        if charge_mv == INVALID or snapshot[charge] == charge_mv // 100 * 100:
+            snapshot[charge] = charge_mv
+        snapshot[discharge] = discharge_mv
 
     def _hex(self, value, size):
         self._at = put_hex(self._response, self._at, value, 2 * size)
@@ -331,23 +356,15 @@ class Answers:
 
     def _system_management(self, _):
         self._table(self._fields_63, self._snapshot)
-        self._hex(self._allowed(), 1)
+        self._hex(self._rules.status(self._found, _BITS_63), 1)
 
     def _management(self, command):
         self._hex(self._own if command == ALL else command, 1)
         self._table(self._fields_92, self._snapshot)
-        self._hex(self._allowed(), 1)
+        self._hex(self._rules.status(self._found, _BITS_92), 1)
 
     def _measured(self):
         return self._value("pack_voltage_mv") != INVALID
-
-    def _allowed(self):
-        """Status of 63 and 92; the requests to charge (bits 5 to 3) are not made on this port."""
-        if not self._measured():
-            return 0
-        return (_CHARGE_ENABLE if self._value("charge_allowed") == 1 else 0) | (
-            _DISCHARGE_ENABLE if self._value("discharge_allowed") == 1 else 0
-        )
 
     def _serial_number(self, command):
         self._hex(self._own if command == ALL else command, 1)

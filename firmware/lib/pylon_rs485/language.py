@@ -52,10 +52,11 @@ _ANYBODY = (0x4F, 0x51)  # asked at ADR 00
 class Pylontech:
     """One battery; see links.framing and rs485.port for what a language is.
 
-    address: 2 to 255, or 0 for a battery that is alone on the line. `build` it before it is used.
+    address: 2 to 255, or 0 for a battery that is alone on the line; rules: what an inverter is
+    told of limits, an inverter.rules.ChargeRules. `build` it before it is used, then `step` it.
     """
 
-    def __init__(self, address, points, parameters, snapshot):
+    def __init__(self, address, points, parameters, rules):
         self.peer = _PEER
         self.refused = False
         self.damaged = False
@@ -64,11 +65,15 @@ class Pylontech:
         self.first = _SOI
         self._alone = address == 0
         self._address = address or _LONE
-        self._answers = Answers(self._address, points, parameters, snapshot)
+        self._answers = Answers(self._address, points, parameters, rules)
 
     def build(self, parameters, faults):
         """Get ready, in pieces of some milliseconds: yields between them."""
         return self._answers.build(parameters, faults)
+
+    def step(self, elapsed_ms):
+        """Let time pass, about once a second."""
+        self._answers.step(elapsed_ms)
 
     def frame(self, buffer, at, fill):
         """See links.framing. A frame of ours may be wrong in itself: it gets an error code."""

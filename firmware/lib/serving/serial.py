@@ -1,8 +1,8 @@
 """RS485 and Modbus TCP, as the settings want them: builds ports, languages and doors.
 
 Goals: a protocol is loaded only where it is configured, or, with `auto`, when somebody speaks it;
-what was unlocked over one link is not unlocked over another; one snapshot serves all languages,
-because none of them waits between taking and using it.
+what was unlocked over one link is not unlocked over another; an inverter hears the same of limits
+over RS485 as over CAN.
 """
 
 from bms.access import Access
@@ -30,8 +30,7 @@ class SerialLinks:
         self._letter_box = letter_box
         self._changed = changed
         self._diagnosis = diagnosis
-        self._snapshot = None  # of all languages but Modbus
-        self._jbd = None
+        self._awake = []  # languages, or their cores, for which time passes
         self._tcp = None
         self._door = Access(parameters)
         self._tcp_door = None
@@ -66,8 +65,8 @@ class SerialLinks:
     def step(self, elapsed_ms):
         """Let time pass, about once a second."""
         self._door.step(elapsed_ms)
-        if self._jbd is not None:
-            self._jbd.step(elapsed_ms)
+        for language in self._awake:
+            language.step(elapsed_ms)
         if self._tcp_door is not None:
             self._tcp_door.step(elapsed_ms)
         if self._tcp is not None:
@@ -117,10 +116,17 @@ class SerialLinks:
         from pylon_rs485.language import Pylontech
 
         yield
-        address = self._parameters.value("pylontech_address")
-        language = Pylontech(address, self._points, self._parameters, self._shared_snapshot())
+        from inverter.rules import ChargeRules
+
+        yield
+        language = Pylontech(
+            self._parameters.value("pylontech_address"),
+            self._points,
+            self._parameters,
+            ChargeRules(None, self._points, self._parameters),
+        )
         yield from language.build(self._parameters, self._faults)
-        self._languages[place] = language
+        self._start(place, language, language)
 
     def _jbd_language(self, place):
         """The same for JBD."""
@@ -134,13 +140,12 @@ class SerialLinks:
             Access(self._parameters),
             self._letter_box,
             self._changed,
-            self._shared_snapshot(),
+            self._points.new_snapshot(),
         )
         yield from core.build(self._faults)
-        self._jbd = core
-        self._languages[place] = JbdLanguage(core)
+        self._start(place, JbdLanguage(core), core)
 
-    def _shared_snapshot(self):
-        if self._snapshot is None:
-            self._snapshot = self._points.new_snapshot()
-        return self._snapshot
+    def _start(self, place, language, core):
+        core.step(0)
+        self._languages[place] = language
+        self._awake.append(core)
