@@ -349,7 +349,9 @@ class Application:
             elapsed_ms = board.ticks_diff(now, last)
             last = now
             self.diagnosis.step(elapsed_ms)
-            self.battery.slow_step(elapsed_ms)
+            for _ in self.battery.slow_turns(elapsed_ms):
+                await asyncio.sleep_ms(0)
+            await asyncio.sleep_ms(0)
             self._serial.step(elapsed_ms)
             self._console_door.step(elapsed_ms)
             if self._reprogram:

@@ -124,8 +124,9 @@ class Counter:
         return self._trace
 
 
-def battery(cells):
-    """A guarding battery of that many cells on a fake chip, whatever the range allows."""
+def battery(cells, **more):
+    """A guarding battery of that many cells on a fake chip, whatever the range allows; more
+    settings by name."""
     taken = bench.parameters_with
 
     def parameters_with(settings):
@@ -135,7 +136,7 @@ def battery(cells):
 
     bench.parameters_with = parameters_with
     try:
-        made = bench.Bench(cell_thermistors=3, fet_thermistor=1)
+        made = bench.Bench(cell_thermistors=3, fet_thermistor=1, **more)
     finally:
         bench.parameters_with = taken
     made.start()

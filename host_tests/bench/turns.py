@@ -2,10 +2,11 @@
 
     python -m host_tests.bench.turns [--out docs/link-turns.json]
 
-Every turn of every coroutine, from one await to the next, is counted opcode by opcode as
-host_tests.bench.operations does, and charged at the prices of micropython.md times 1.4, because
-silicon may take that much longer than the emulation they come from. In a coroutine allocating is
-allowed; each opcode that builds something is charged like the dearest of the table's small ones.
+Every turn of every link, and of the slow path beside them, from one await to the next, is counted
+opcode by opcode as host_tests.bench.operations does, and charged at the prices of micropython.md
+times 1.4, because silicon may take that much longer than the emulation they come from. In a
+coroutine allocating is allowed; each opcode that builds something is charged like the dearest of
+the table's small ones.
 Not counted: asyncio itself (0.2 ms a turn), garbage collection (a listed stall), time on the wire.
 """
 
@@ -33,6 +34,13 @@ BINS_MS = (0.5, 1, 2, 5, 10, 15, 20)
 PROFILE = "victron"  # the one with the most frames
 BUILD_US = 12.5  # micropython.md: an integer that becomes a heap object, the dearest small one
 SECONDS = 5
+SLOW_SECONDS = 440
+TAIL_SECONDS = 200  # longer than full_hold_s
+TAIL_MA = 1_000
+CELLS = 16
+CELL_MV = {0: (2950, 3480), 1: (3300, 4150)}  # LFP and NMC: nearly empty, full
+CURRENTS_MA = (0, 20_000, -35_000, 3_000, -20_000, 0, 50_000)
+END = object()
 _BAUD = 115200
 
 # What arrives in each tenth of a second, in turn: ten Modbus reads a second, JBD between them.
@@ -134,6 +142,31 @@ def can_turns(turns):
     time.run(link.run(), 1000 * SECONDS)
 
 
+def slow_turns(turns, chemistry=0):
+    """The battery's own turn of every second, piece by piece as the application runs it: currents
+    that jump and stand, cells from nearly empty to full, so that the estimate is lost and begins
+    anew, and the tail of a charge that ends at "full". Returns how often it found that.
+    """
+    bench = operations.battery(CELLS, chemistry=chemistry)
+    empty_mv, full_mv = CELL_MV[chemistry]
+    for second in range(SLOW_SECONDS):
+        bench.chip.current_ma = CURRENTS_MA[second // 20 % len(CURRENTS_MA)]
+        if second > SLOW_SECONDS - TAIL_SECONDS:
+            bench.chip.current_ma = TAIL_MA
+        part = min(1, second / (SLOW_SECONDS - TAIL_SECONDS))
+        for cell in range(CELLS):
+            bench.chip.cell_mv[cell] = round(empty_mv + part * (full_mv - empty_mv)) + cell
+        for _ in range(10):
+            bench.step()
+        pieces = bench.battery.slow_turns(1000)
+        turns.name = "slow path"
+        left = True
+        while left:
+            with turns:
+                left = next(pieces, END) is not END
+    return bench.battery._slow._estimator.anchors
+
+
 class CountedTime(VirtualTime):
     """A clock whose coroutine is counted from one sleep to the next."""
 
@@ -172,6 +205,8 @@ def measure():
     turns = Turns()
     serial_turns(turns)
     can_turns(turns)
+    for chemistry in CELL_MV:
+        assert slow_turns(turns, chemistry), "it was never full"
     return turns.turns
 
 

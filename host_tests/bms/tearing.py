@@ -102,11 +102,16 @@ class Estimator:
         self.soc_bp = self.remaining_mah = self.full_mah = 0
         self.estimate_bp = self.sigma_bp = self.quality = self.full_age_s = 0
 
-    def update(
+    def take(
         self, elapsed_ms, net_mah, current_ma, cell_min_mv, cell_max_mv, mean_dmv, temperature_dc
     ):
         agree([current_ma // 100, (cell_min_mv - 3200) // 5, (cell_max_mv - 3200) // 5])
         self.soc_bp += 1
+
+    def work(self):
+        return False
+
+    def show(self):
         self.remaining_mah += 1
 
 
@@ -127,7 +132,7 @@ class Limits:
 
     def __init__(self):
         self.charge_current_ma = self.discharge_current_ma = 0
-        self.charge_reason = self.discharge_reason = self.drop_mv = 0
+        self.charge_reason = self.discharge_reason = self.drop_mv = self.discharge_cell_mv = 0
         self.signals = array("i", [INVALID] * len(SIGNALS))
 
     def forget(self):

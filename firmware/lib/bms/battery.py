@@ -1,8 +1,8 @@
 """The battery: what happens between one measurement and the next.
 
 `step(elapsed_ms)` is the fast path: sample, judge, protect, permit, switch, publish. It runs from
-the board's timer, allocates nothing and never waits. `slow_step(elapsed_ms)` runs once a second
-from a coroutine: state of charge and limits; it may only restrict.
+the board's timer, allocates nothing and never waits. `slow_turns(elapsed_ms)` run once a
+second from a coroutine: state of charge and limits; they may only restrict.
 Whatever goes wrong inside `step` opens the gates by their off lines and is a latched fault.
 """
 
@@ -277,10 +277,15 @@ class Battery:
         self._publisher.fail(self._register.words)
         self._log.post(events.FAULT, self._step_failed, INVALID, self._time.uptime_s)
 
+    def slow_turns(self, elapsed_ms):
+        """State of charge and limits, once a second: yields between pieces of some milliseconds.
+        Does nothing without a configuration."""
+        return () if self._slow is None else self._slow.turns(elapsed_ms)
+
     def slow_step(self, elapsed_ms):
-        """State of charge and limits, once a second. Does nothing without a configuration."""
-        if self._slow is not None:
-            self._slow.step(elapsed_ms)
+        """All of `slow_turns` at once."""
+        for _ in self.slow_turns(elapsed_ms):
+            pass
 
     def _step(self, elapsed_ms):
         if not self._time.step(elapsed_ms):

@@ -90,8 +90,11 @@ class SlowPath:
             self._balance_shown = memoryview(balance.shown)
             self._balance_view = self._view[first : first + len(balance.shown)]
 
-    def step(self, elapsed_ms):
-        """Update estimate and limits from the latest measurement, if there is a valid one."""
+    def turns(self, elapsed_ms):
+        """Update estimate and limits from the latest measurement, if there is a valid one.
+
+        In pieces of up to 15 ms: yields between them, so that links need not wait for the whole.
+        """
         self._points.snapshot_into(self._snapshot_view)
         estimator = self._estimator
         health = self._health
@@ -100,7 +103,7 @@ class SlowPath:
         estimator.full_mah = design_mah if health is None else health.full_mah
         if valid:
             self._energy.update(self._read("power_w"), elapsed_ms)
-            estimator.update(
+            estimator.take(
                 elapsed_ms,
                 self._counter.net_mah,
                 self._read("current_ma"),
@@ -109,7 +112,12 @@ class SlowPath:
                 self._mean_dmv(),
                 (self._read("temperature_min_dc") + self._read("temperature_max_dc")) // 2,
             )
+            yield
+            while estimator.work():
+                yield
+            estimator.show()
             self.checkpoint.step(elapsed_ms)
+            yield
         if health is not None:  # also without a measurement: time passes
             bled_mah = None if self.balance is None else self.balance.imbalance.bled_mah
             health.step(elapsed_ms, self._snapshot, estimator, self._counter, bled_mah)
@@ -119,6 +127,7 @@ class SlowPath:
         if self.balance is not None:
             self.balance.step(elapsed_ms, self._snapshot, estimator.soc_bp, estimator.full_mah)
             self._balance_view[0:] = self._balance_shown
+            yield
         if valid:
             self._update_limits(elapsed_ms)
         else:

@@ -105,6 +105,12 @@ class SocEstimator:
         self._full_ms = 0  # how long the pack has looked full
         self._empty_ms = 0  # how long the pack has looked empty
         self._held = False  # at an anchor
+        # Of the measurement that was taken, for `work` and `show`
+        self._block = False  # the voltage has a block for the filter
+        self._works = 0  # parts of the filter's work still to do
+        self._elapsed_ms = 0
+        self._moved_mpc = 0
+        self._full = False
         self._counted_mah = 0  # the counter at the last update
         self._rest = 0  # of mAh * _FULL_MPC over full_mah
         self._slew_rest = 0
@@ -201,8 +207,26 @@ class SocEstimator:
         mean_dmv,
         temperature_dc,
     ):
+        """Take one good measurement, with all the work that it brings: see `take`."""
+        self.take(
+            elapsed_ms, net_mah, current_ma, cell_min_mv, cell_max_mv, mean_dmv, temperature_dc
+        )
+        while self.work():
+            pass
+        self.show()
+
+    def take(
+        self,
+        elapsed_ms,
+        net_mah,
+        current_ma,
+        cell_min_mv,
+        cell_max_mv,
+        mean_dmv,
+        temperature_dc,
+    ):
         """Take one good measurement; `net_mah` is the counter's, `mean_dmv` the mean cell's
-        voltage in 0.1 mV."""
+        voltage in 0.1 mV. Then `work` until it returns False, then `show`."""
         if self.design_mah != self._values[self._design]:
             self._follow_design()
             self.start(self.estimate_bp, self.sigma_bp)
@@ -220,8 +244,30 @@ class SocEstimator:
             self._hold(EMPTY, block)
         else:
             self._held = False
-            self._search(elapsed_ms, block)
-        self._show(elapsed_ms, moved_mpc, full)
+            self._block = block
+            self._works = 1 + elapsed_ms // 1001
+        self._elapsed_ms = elapsed_ms
+        self._moved_mpc = moved_mpc
+        self._full = full
+
+    def work(self):
+        """Do a part of what the measurement brings to the filter: its block, and a part of the
+        filter's work for every second. Returns whether there is more. Up to 12 ms on an RP2040."""
+        if self._block:
+            if self._filter.busy:
+                self._work()
+                return True
+            self._block = False
+            self._filter.add(self._voltage)
+            self._works -= 1
+        elif self._works > 0 and self._filter.busy:
+            self._works -= 1
+            self._work()
+        return self._works > 0 and self._filter.busy
+
+    def show(self):
+        """Report what the measurement and the work came to."""
+        self._show(self._elapsed_ms, self._moved_mpc, self._full)
 
     def _count(self, net_mah):
         """Exact share of the capacity that the counted charge is, in mpc."""
@@ -289,18 +335,6 @@ class SocEstimator:
         self.sigma_bp = self._filter.sigma_bp
         if full:
             self.full_age_s = 0
-
-    def _search(self, elapsed_ms, block):
-        """Give the filter its block, and a part of its work for every second."""
-        turns = 1 + elapsed_ms // 1001
-        if block:
-            while self._filter.busy:
-                self._work()
-            self._filter.add(self._voltage)
-            turns -= 1
-        while turns > 0 and self._filter.busy:
-            turns -= 1
-            self._work()
 
     def _work(self):
         if self._filter.work():

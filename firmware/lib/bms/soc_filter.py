@@ -14,7 +14,7 @@ model of the cell is wrong by some millivolts for hours, and everywhere a little
 Limits: the curve belongs to the whole pack's mean cell. Capacity is not estimated here.
 
 Slow path; integers below 2**30; allocates nothing after construction. `add` takes a block, then
-every `work` does a part of it, at most some milliseconds on an RP2040: one row of guesses a call.
+every `work` does a part of it, some 10 ms on an RP2040: one row of guesses a call.
 Probabilities are relative; they add up to _ONE or a little less. Charge is in 0.001 % ("mpc").
 """
 
@@ -36,7 +36,7 @@ _OFFSETS_BP_H = (-300, -80, -20, 0, 20, 80, 300)
 _LIKELY = (1, 4, 20, 50, 20, 4, 1)
 ROWS = len(_OFFSETS_BP_H)
 
-_TABLE, _ROW, _READ, _IDLE = range(4)
+_FILL, _TABLE, _ROW, _READ, _IDLE = range(5)
 
 # 24 * 2 * ln(1 + z*z/4), where z is the residual in standard deviations, 5 values to one; from
 # four on a straight line.
@@ -89,6 +89,8 @@ class SocFilter:
         self._second = array("i", [0] * ROWS)
         self._job = _IDLE
         self._row = 0
+        self._bells = 0  # their sum, while rows are filled anew
+        self._doubt_percent = 0
         self._scale = 0  # from 0.1 mV to steps of the table, of 2**14
         self._moved_mpc = 0
         self._spread = 0
@@ -117,31 +119,57 @@ class SocFilter:
     def start(self, soc_mpc, sigma_bp, doubt_percent, seen=False):
         """Begin with a bell around `soc_mpc` and, for `doubt_percent` of it, no idea at all.
         seen: the voltage of today has its part in that already."""
+        self._start_over(soc_mpc, sigma_bp, doubt_percent, seen)
+        while self._job == _FILL:
+            self._fill()
+        self._job = _IDLE
+
+    def _start_over(self, soc_mpc, sigma_bp, doubt_percent, seen=False):
+        """Begin to `start`; `work` goes on with it, row by row."""
         sigma_mpc = max(300, sigma_bp * 10)
         bells = self._rows[0]
         total = 0
         for place in range(_BINS):
             bells[place] = _bell(place * _BIN_MPC - soc_mpc, sigma_mpc)
             total += bells[place]
-        for row in range(ROWS - 1, -1, -1):  # the first row last: it holds the bells
-            share = _ONE // 100 * _LIKELY[row]
-            wide = share // 100 * doubt_percent // _BINS + 1
-            peak = share // 100 * (100 - doubt_percent) // total
-            p = self._rows[row]
-            for place in range(_BINS):
-                p[place] = wide + peak * bells[place]
-            self._fraction[row] = 0
-            self._drift[row] = 0
-        self._job = _IDLE
+        self._bells = total
+        self._doubt_percent = doubt_percent
         self._fresh = True
         self._seen = seen
         self._first_weight = WEIGHT_ONE if doubt_percent >= _DOUBT_LOST else WEIGHT_ONE // 4
-        self._count_all()
-        self._read()
+        self._job = _FILL
+        self._row = ROWS - 1  # the first row last: it holds the bells
+
+    def _fill(self):
+        """A row of a new start, and the sums of `_weigh` for it."""
+        row = self._row
+        share = _ONE // 100 * _LIKELY[row]
+        wide = share // 100 * self._doubt_percent // _BINS + 1
+        peak = share // 100 * (100 - self._doubt_percent) // self._bells
+        bells = self._rows[0]
+        p = self._rows[row]
+        total = first = second = 0
+        for place in range(_BINS):
+            value = wide + peak * bells[place]
+            p[place] = value
+            total += value >> _SUM_SHIFT
+            first += total
+            second += first
+        self._sum[row] = total
+        self._first[row] = first
+        self._second[row] = second
+        self._fraction[row] = 0
+        self._drift[row] = 0
+        self._row = row - 1
+        if row == 0:
+            self._read()
+            self._job = _TABLE
 
     def anchor(self, full):
         """The cell is certainly full, or empty: only the rows' shares survive, by how near each
         row was to it."""
+        while self._job == _FILL:
+            self._fill()
         total = 0
         shares = self._sum
         for row in range(ROWS):
@@ -156,14 +184,22 @@ class SocFilter:
             p = self._rows[row]
             for place in range(_BINS):
                 p[place] = 1
+            count = first = second = 0
             for step in range(len(_NARROW)):
                 place = _BINS - 1 - step if full else step
                 p[place] += share * _NARROW[step] * (_ONE >> 19)
+                part = p[place] >> _SUM_SHIFT
+                beyond = _BINS - place  # see `_read`
+                count += part
+                first += part * beyond
+                second += part * (beyond * (beyond + 1) // 2)
+            shares[row] = count  # read above, for the last time
+            self._first[row] = first
+            self._second[row] = second
             self._fraction[row] = 0
             self._drift[row] = 0
         self._job = _IDLE
         self._fresh = False
-        self._count_all()
         self._read()
 
     def add(self, block):
@@ -184,15 +220,15 @@ class SocFilter:
         elif self._is_lost():
             self._lost += 1
             if self._lost >= _LOST_BLOCKS:
-                self.start(self.estimate_mpc, self.sigma_bp, _DOUBT_LOST)
+                self._start_over(self.estimate_mpc, self.sigma_bp, _DOUBT_LOST)
                 self._begin()
         else:
             self._lost = 0
         self._spread = min(
             _SPREAD_MAX, _SPREAD_PER_DS * block.ds + abs(block.moved_mpc) // _SPREAD_MPC
         )
-        self._job = _TABLE
-        self._row = 0
+        if self._job != _FILL:
+            self._job = _TABLE
 
     def _begin(self):
         """The first block counts as a whole observation if nothing was known before. If something
@@ -200,7 +236,7 @@ class SocFilter:
         if not self._seen:
             self._weight = max(self._weight, self._first_weight)
         elif self._is_lost():
-            self.start(self.estimate_mpc, self.sigma_bp, _DOUBT_LOST)
+            self._start_over(self.estimate_mpc, self.sigma_bp, _DOUBT_LOST)
             self._weight = WEIGHT_ONE
         self._fresh = False
         self._lost = 0
@@ -215,9 +251,12 @@ class SocFilter:
 
     def work(self):
         """Do the next part of the latest block. Returns whether it is finished now."""
-        if self._job == _TABLE:
+        if self._job == _FILL:
+            self._fill()
+        elif self._job == _TABLE:
             self._make_table()
             self._job = _ROW
+            self._row = 0
         elif self._job == _ROW:
             self._move(self._row)
             self._weigh(self._row)
@@ -312,19 +351,6 @@ class SocFilter:
         self._sum[row] = total
         self._first[row] = first
         self._second[row] = second
-
-    def _count_all(self):
-        """The sums of `_weigh`, for probabilities that came from elsewhere."""
-        for row in range(ROWS):
-            p = self._rows[row]
-            total = first = second = 0
-            for place in range(_BINS):
-                total += p[place] >> _SUM_SHIFT
-                first += total
-                second += first
-            self._sum[row] = total
-            self._first[row] = first
-            self._second[row] = second
 
     def _read(self):
         """Mean and standard deviation over all rows.

@@ -119,12 +119,10 @@ class SerialLinks:
         from inverter.rules import ChargeRules
 
         yield
-        language = Pylontech(
-            self._parameters.value("pylontech_address"),
-            self._points,
-            self._parameters,
-            ChargeRules(None, self._points, self._parameters),
-        )
+        rules = ChargeRules(None, self._points, self._parameters)
+        yield
+        address = self._parameters.value("pylontech_address")
+        language = Pylontech(address, self._points, self._parameters, rules)
         yield from language.build(self._parameters, self._faults)
         self._start(place, language, language)
 
@@ -146,6 +144,5 @@ class SerialLinks:
         self._start(place, JbdLanguage(core), core)
 
     def _start(self, place, language, core):
-        core.step(0)
         self._languages[place] = language
         self._awake.append(core)
