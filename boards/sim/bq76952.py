@@ -78,8 +78,9 @@ class Bq76952:
     bleeding_cells() the same by cell, for bleed_duty of the time; neighbours_bled: how often
     adjacent cells were commanded together, which no host may (afe.md section 6);
     gate_listener(time_us, charge_on, discharge_on) is called at each change of these two.
-    Faults: protections_off; frozen (the scan stands still); thermistor_faults (TS1, TS2, TS3, HDQ:
-    None, "open", "short", "frozen"); open_wires (a set of k: the wire between cells k and k + 1);
+    Faults: protections_off; frozen (the scan stands still); thermistor_faults (wires of TS1, TS2,
+    TS3, HDQ: None, "open", "short"); frozen_sensors (those whose reading stands still, whatever
+    becomes of their wires); open_wires (a set of k: the wire between cells k and k + 1);
     stuck_balance (a set of inputs, from 0, whose switch never turns on. The chip shows no sign of
     it: it pauses balancing to measure, and reads back its command. Only the cell's charge tells).
     """
@@ -103,6 +104,7 @@ class Bq76952:
         self.protections_off = False
         self.frozen = False
         self.thermistor_faults = [None] * SENSORS
+        self.frozen_sensors = set()
         self.open_wires = set()
         self.stuck_balance = set()
         self.neighbours_bled = 0

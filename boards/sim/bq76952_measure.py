@@ -259,9 +259,12 @@ class Measurement:
         signals[guard.FET_HOT_C] = ABSENT
         jitter = int(self.noise.uniform(0, 2 * SENSORS))  # which sensor, and up or down
         for i in self._sensors:
-            reading_dk = self._sensor_reading_dk(i)
-            if i == jitter >> 1 and self._chip.thermistor_faults[i] is None:
-                reading_dk += 1 if jitter & 1 else -1
+            if i in self._chip.frozen_sensors:
+                reading_dk = self._sensor_dk[i]
+            else:
+                reading_dk = self._sensor_reading_dk(i)
+                if i == jitter >> 1 and self._chip.thermistor_faults[i] is None:
+                    reading_dk += 1 if jitter & 1 else -1
             self._sensor_dk[i] = reading_dk
             pack_into("<H", registers, _SENSOR_REGISTERS[i], reading_dk)
             celsius = (reading_dk - _ZERO_C_DK) / 10
@@ -278,8 +281,6 @@ class Measurement:
             if sensor == _BOARD_SENSOR:
                 return int(10 * pack.board_temperature_c + _ZERO_C_DK + 0.5)
             return int(10 * pack.cell_temperature_c[sensor] + _ZERO_C_DK + 0.5)
-        if fault == "frozen":
-            return self._sensor_dk[sensor]
         return _OPEN_SENSOR_DK if fault == "open" else _SHORT_SENSOR_DK
 
     def _of_role(self, role):

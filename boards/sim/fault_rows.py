@@ -136,12 +136,13 @@ def _heat_board(celsius):
 
 
 def _thermistor(sensor, state):
+    """What happened to a sensor's wires."""
+
     def inject(world):
         world.afe.thermistor_faults[sensor] = state
 
     def clear(world, memory):
-        if world.afe.thermistor_faults[sensor] == state:  # else another fault took over
-            world.afe.thermistor_faults[sensor] = None
+        world.afe.thermistor_faults[sensor] = None
 
     return inject, clear
 
@@ -305,7 +306,11 @@ ROWS = (
     ),
     (
         "thermistor_frozen", "The second temperature sensor's reading stands still",
-        _thermistor(_FROZEN_SENSOR, "frozen"), False,
+        (
+            lambda world: world.afe.frozen_sensors.add(_FROZEN_SENSOR),
+            lambda world, memory: world.afe.frozen_sensors.discard(_FROZEN_SENSOR),
+        ),
+        False,
     ),
     (
         "stack_mismatch", "A bad contact: the stack is measured 0.9 V too low",

@@ -137,7 +137,8 @@ def test_a_pin_that_is_not_a_thermistor_reads_nothing(bench):
 def test_broken_thermistors_read_absurd_or_old_values(bench):
     bench.configure((0x92FD, b"\x07\x07\x07"))
     bench.run_ms(FULLSCAN_MS)
-    bench.chip.thermistor_faults[:3] = ["open", "short", "frozen"]
+    bench.chip.thermistor_faults[:2] = ["open", "short"]
+    bench.chip.frozen_sensors.add(2)
     bench.pack.cell_temperature_c = [60.0] * 3
     bench.run_ms(FULLSCAN_MS)
     assert bench.word(0x70) < 2000
@@ -178,8 +179,23 @@ def test_the_jitter_is_the_same_in_each_run():
 def test_a_frozen_thermistor_stands_exactly_still(bench):
     bench.close_gates()
     bench.run_ms(FULLSCAN_MS)
-    bench.chip.thermistor_faults[0] = "frozen"
+    bench.chip.frozen_sensors.add(0)
     assert len(set(readings(bench, 0x70, 100))) == 1
+
+
+@pytest.mark.parametrize("converted", [False, True])
+def test_a_frozen_reading_says_what_it_said_last_whatever_its_wires_do(bench, converted):
+    bench.close_gates()
+    bench.run_ms(FULLSCAN_MS)
+    bench.chip.thermistor_faults[0] = "short"
+    if converted:
+        bench.run_ms(FULLSCAN_MS)
+    bench.chip.frozen_sensors.add(0)
+    bench.run_ms(FULLSCAN_MS)
+    assert (bench.word(0x70) > 4500) == converted
+    bench.chip.frozen_sensors.discard(0)
+    bench.run_ms(FULLSCAN_MS)
+    assert bench.word(0x70) > 4500
 
 
 def test_an_open_sense_wire_shows_as_cuv_and_cov_after_the_check(bench):

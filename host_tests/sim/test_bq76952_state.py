@@ -225,7 +225,8 @@ def test_faults_stay(bench):
     bench.configure((0x92FD, b"\x07\x07\x07"))
     bench.run_ms(FULLSCAN_MS)
     chip = bench.chip
-    chip.thermistor_faults[:3] = ["open", "short", "frozen"]
+    chip.thermistor_faults[:2] = ["open", "short"]
+    chip.frozen_sensors.add(2)
     chip.open_wires.add(4)
     chip.device_number = 0x7694
     bench.run_ms(6000)

@@ -298,6 +298,7 @@ def test_a_standing_fault_outlives_a_reset_of_the_processor(world, name):
         ("ina228", ("frozen",)),
         ("sensor_i2c", ("silent",)),
         ("afe", ("frozen", "protections_off", "device_number", "thermistor_faults", "open_wires")),
+        ("afe", ("frozen_sensors",)),
         ("i2c", ("silent", "stuck", "corrupt_reads")),
         ("can", ("shorted",)),
         ("can_controller", ("connected",)),
@@ -488,9 +489,16 @@ def test_a_lead_that_was_never_connected(world):
 
 def test_a_thermistor_freezes(world):
     faults.inject(world, "thermistor_frozen")
-    assert world.afe.thermistor_faults == [None, "frozen", None, None]
+    assert world.afe.frozen_sensors == {1}
     faults.clear(world, "thermistor_frozen")
-    assert world.afe.thermistor_faults == [None] * 4
+    assert world.afe.frozen_sensors == set()
+
+
+def test_a_thermistor_that_no_longer_stands_still_may_be_shorted_all_the_same(world):
+    faults.inject(world, "thermistor_short")
+    faults.inject(world, "thermistor_frozen")
+    faults.clear(world, "thermistor_frozen")
+    assert world.afe.thermistor_faults[1] == "short"
 
 
 def test_the_interlock_breaks(world):
