@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from host_tests.campaign.record import FAULT, FAULTS, NAMES, Record
 from host_tests.campaign.rows import CONTACTORS, NEVER, PERIOD_MS, RAISED_BY_PAIRS, rows_of
-from host_tests.campaign.truth import LIMITS, crossing, spans
+from host_tests.campaign.truth import LIMITS, crossing, released_s, spans
 
 LATCHING = {name for bit, name in enumerate(NAMES) if FAULTS.latching[bit]}
 _UNDERVOLTAGES = {"cell_undervoltage", "pack_undervoltage"}  # charge current or a person
@@ -18,12 +18,15 @@ _FLOWS_MA = 1000
 _SPARED_MA = 500  # default of body_diode_ma
 _RELEASE_MA = 400  # less than undervoltage_release_ma, 500
 _REPORT_MS = 100  # a point is as old as the last step
+_REASON = {"c": "charge_limit_reason", "d": "discharge_limit_reason"}
+_OTHER = {"c": "d", "d": "c"}
 _BIT = {"c": 1, "d": 2}  # GATE_* of a single direction
 _MOVE_MS = 100  # a contactor's armature
 _RAMP_MS = 700 + PERIOD_MS + _MOVE_MS  # default of contactor_ramp_ms, counted in whole steps
 _SETTLE_S = 0.5  # a weld is told contactor_settle_ms (200) and two periods after the opening
 _PATH = 8  # kind of an event: bms.events
 _PRECHARGING, _COOLING, _BRIDGING = 2, 3, 7  # PATH_* of bms.points
+_BLOCKED = 1  # what binds a limit: bms.limits
 _COOLED_S = 60 + 3 + 2  # defaults of precharge_cooldown_s and precharge_time_max_ms, whole seconds
 _CHANGES_MAX = 24  # of the gates in an episode: two faults that come, retry and go
 _REPEATS = "afe_brownouts"
@@ -127,23 +130,26 @@ class _Judgement:
     def _judge_row(self, row, inject_s):
         opened = False
         others = [other for other in self._rows if other is not row and other.blinds]
-        for cause, gates, since_s, law_ms, names in self._causes(row, inject_s):
+        for cause, gates, since_s, law_ms, names, over_s in self._causes(row, inject_s):
             within_ms = law_ms + self._contactors_ms(gates, cause)
             due_s = since_s + within_ms / 1000
-            end_s = min(self._episode.mend_s, since_s + row.lasts_s)
+            end_s = min(self._episode.mend_s, since_s + row.lasts_s, over_s)
             if due_s >= end_s:
                 continue  # it was over before it had to be noticed
             opened = True
             for gate in gates:
-                self._judge_gate(row, cause, (gate, gates), since_s, within_ms, end_s)
+                self._judge_gate(row, cause, (gate, gates, within_ms), since_s, end_s)
             if not self._blind or row.blinds:
-                self._judge_name(row, _demanded(row, names, others, end_s - since_s), due_s)
+                self._judge_name(row, self._demanded(row, names, others, end_s - since_s), due_s)
             if row.blinds:
                 self._judge_blind(due_s, end_s)
         return opened
 
     def _causes(self, row, inject_s):
-        """(cause, directions, second from which it is there, ms, names) of all that must open."""
+        """(cause, directions, second from which it is there, ms, names, second from which it may
+        be over) of all that must open."""
+        if self._is_hidden(row, inject_s):
+            return
         if row.opens:
             others = [other for other in self._rows if other is not row and other.blinds]
             names = row.names
@@ -152,7 +158,7 @@ class _Judgement:
             at_s = 0.0 if self._episode.from_start else inject_s
             if row.needs and not self._record.is_on(row.needs, at_s - 0.001):
                 return
-            yield "injection", row.opens, at_s, row.within_ms, names
+            yield "injection", row.opens, at_s, row.within_ms, names, self._episode.mend_s
         for name in row.signals:
             limit = LIMITS[name]
             if any(other.name in limit.blind_to for other in self._rows):
@@ -163,17 +169,40 @@ class _Judgement:
                 if since_s - start_s <= 1.0:
                     since_s = start_s  # it was there from the injection on
                 if last["t_s"] - since_s >= limit.within_ms / 1000:
-                    yield name, limit.gates, since_s, limit.within_ms, (name,)
+                    over_s = self._over_s(limit, last["t_s"])
+                    yield name, limit.gates, since_s, limit.within_ms, (name,), over_s
+
+    def _is_hidden(self, row, inject_s):
+        """Whether another fault lets this one come to nothing, or nobody see it."""
+        name, within_ms = row.hidden_by
+        for other, other_s in zip(self._episode.faults, self._episode.inject_s, strict=True):
+            if other == name and other_s - inject_s <= within_ms / 1000:
+                return True
+        return False
+
+    def _over_s(self, limit, last_s):
+        """Second from which on a limit that was exceeded until last_s may be released: the second
+        fault of a pair may take the first one's cause away, as where both move one cell."""
+        statuses = self._record.between(last_s, self._episode.mend_s)
+        over_s = released_s(limit, statuses, self._episode.early_clear_s)
+        return self._episode.mend_s if over_s is None else over_s
+
+    def _demanded(self, row, names, others, stood_s):
+        """The names of which one must be told: what stands long has others than a moment of it."""
+        if not row.stubborn or others or stood_s < row.stubborn_s:
+            return names
+        other, instead = row.masked_by
+        return instead if other in self._episode.faults else row.stubborn
 
     def _contactors_ms(self, gates, cause):
         if self._boot.pack != CONTACTORS:
             return 0
         return _MOVE_MS if gates == "cd" and cause == "injection" else _RAMP_MS
 
-    def _judge_gate(self, row, cause, way, since_s, within_ms, end_s):
-        """way: the direction, and all that this cause blocks."""
+    def _judge_gate(self, row, cause, way, since_s, end_s):
+        """way: the direction, all that this cause blocks, and the ms that it may take."""
         record = self._record
-        gate = way[0]
+        gate, _, within_ms = way
         taken_ms = record.off_after_ms(gate, since_s)
         bridged = self._bridging(way, since_s, self._episode.mend_s)
         due_s = since_s + within_ms / 1000
@@ -214,17 +243,30 @@ class _Judgement:
         """Contactors can not block one direction alone (docs/power-paths.md, "One direction
         blocked"): they may stay closed while nothing but that direction is blocked, by its cause
         and in the firmware's word, and no current flows that way for longer than the ramp."""
-        gate, gates = way
+        gate, gates, _ = way
         if self._boot.pack != CONTACTORS or gates != gate:
             return False
         blocked = 0
         for name in status["points"].get("faults") or ():
             blocked |= FAULTS.blocks[NAMES.index(name)]
-        if blocked != _BIT[gate]:
+        if blocked != _BIT[gate] and (blocked or not self._is_withheld(way, status)):
             return False
         t_s = status["t_s"]
         statuses = self._record.between(t_s - _RAMP_MS / 1000 - 1, t_s)
         return any(each["truth"]["current_ma"] * _WAY[gate] <= _FLOWS_MA for each in statuses)
+
+    def _is_withheld(self, way, status):
+        """Whether contactors closed with a direction blocked that has no name yet: a cause that
+        was there when measuring began, as after a restart of the chip, has its delay before it is
+        a fault, and is not let on meanwhile (bms.battery, `_permit`)."""
+        gate, _, within_ms = way
+        points, t_s = status["points"], status["t_s"]
+        return (
+            points[_REASON[gate]] == _BLOCKED
+            and points[_REASON[_OTHER[gate]]] != _BLOCKED
+            and self._record.is_on(gate, t_s - 0.001)
+            and t_s - self._record.on_since_s(gate, t_s - 0.001) <= within_ms / 1000
+        )
 
     def _bridging(self, way, start_s, end_s):
         """Seconds at which a gate may be on, though blocked. A body diode may be spared between
@@ -288,11 +330,11 @@ class _Judgement:
                 for status in self._record.between(
                     first["t_s"] + allowed_ms / 1000 + 0.1, last["t_s"]
                 ):
-                    self._judge_beyond(limit, status)
+                    self._judge_beyond(limit, status, allowed_ms)
 
-    def _judge_beyond(self, limit, status):
+    def _judge_beyond(self, limit, status, allowed_ms):
         for gate in limit.gates:
-            if self._is_held_on((gate, limit.gates), status):
+            if self._is_held_on((gate, limit.gates, allowed_ms), status):
                 if limit.name.startswith("overcurrent") and not self._flows_long(limit, status):
                     continue
                 self._violation(
@@ -448,11 +490,6 @@ class _Judgement:
             if resting_s > _FLOOR_S:
                 return not self._blind
         return False
-
-
-def _demanded(row, names, others, stood_s):
-    """The names of which one must be told: what stands for long has others than a moment of it."""
-    return row.stubborn if row.stubborn and not others and stood_s >= row.stubborn_s else names
 
 
 def _is_bridging(points):

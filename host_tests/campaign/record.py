@@ -47,6 +47,13 @@ class Record:
         at = bisect_right(self.moments_us, at_s * 1e6 + 0.5)
         return at > 0 and self.changes[at - 1][_COLUMN[gate]]
 
+    def on_since_s(self, gate, at_s):
+        """Second since which a gate that is on at a moment has been on."""
+        at = bisect_right(self.moments_us, at_s * 1e6 + 0.5) - 1
+        while at > 0 and self.changes[at - 1][_COLUMN[gate]]:
+            at -= 1
+        return self.moments_us[at] / 1e6
+
     def off_after_ms(self, gate, at_s):
         """Time from a moment until a gate was off, 0 if it was; None: it never was."""
         if not self.is_on(gate, at_s):

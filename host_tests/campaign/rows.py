@@ -44,6 +44,9 @@ class Row:
     also: other faults that the same cause may raise.
     with_others: what it may raise, too, beside another fault.
     stubborn: faults of which one must be named, in place of names, if it stood for stubborn_s.
+    masked_by: (fault, faults): beside that one, one of these does in place of stubborn.
+    hidden_by: (fault, ms): if that one was there within ms, too, this one comes to nothing, or
+    nobody can see it.
     unmasks: faults of which one must be named once something opened the path.
     hold_s: how long it must stand until the slowest of this is over.
     recovers_s: after its cause is gone (and, for PERSON, after `clear` as well).
@@ -59,6 +62,8 @@ class Row:
     with_others: tuple = ()
     stubborn: tuple = ()
     stubborn_s: float = 0
+    masked_by: tuple = ("", ())
+    hidden_by: tuple = ("", 0)
     unmasks: tuple = ()
     ends: str = SELF
     stands: tuple = ()  # for NEVER: faults of which one stands at the end
@@ -193,6 +198,10 @@ ROWS = (
     Row(  # one restart is told as such; the third within ten minutes latches (docs/safety.md, 13)
         "afe_brownouts", opens="cd", within_ms=LAW_MS, names=("afe_restarting", "afe_restarted"),
         stubborn=("afe_restarting",), stubborn_s=12,
+        # The chip's identity is asked for first (number 4 of the issue), so one that is not ours
+        # is never programmed, and a chip without settings has none to lose: its restarts show no
+        # sign. That it is another chip is what a person has to know.
+        masked_by=("afe_wrong_device", ("afe_restarting", "afe_wrong_device")),
         also=(*_CHIP_GONE, "afe_configuration", "self_test_failed"), blinds=True, ends=PERSON,
         recovers_s=HOLD_S + PROGRAM_S, hold_s=40, place=LATE, from_start=True,
     ),
@@ -241,6 +250,9 @@ ROWS = (
         "thermistor_short", opens="cd", within_ms=BLIND_MS + FULL_SCAN_MS,
         names=("thermistor_short",), also=(*_TEMPERATURES, "self_test_failed"), blinds=True,
         recovers_s=20, from_start=True,
+        # The same sensor: a reading that stands still before the short was converted says nothing
+        # of it, ever. That it stands still shows once the others move (bms.thermistor_watch).
+        hidden_by=("thermistor_frozen", FULL_SCAN_MS),
     ),
     Row(  # a chip that restarts has 0 kelvin in the register that stands still
         "thermistor_frozen", also=("thermistor_frozen",),
@@ -281,6 +293,8 @@ ROWS = (
         "contactor_stuck_open", opens="cd", within_ms=200 + LAW_MS,
         names=("contactor_stuck_open",), also=("precharge_failed",), ends=PERSON, recovers_s=10,
         packs=(CONTACTORS,), from_start=True,
+        # The same contact: one that is welded conducts, whatever its coil or its spring do.
+        hidden_by=("contactor_positive_welded", 0),
     ),
     Row(
         "contactor_aux_stuck", unmasks=("contactor_positive_welded",), ends=PERSON,

@@ -9,6 +9,7 @@ import pytest
 from bms.faults import Faults
 from host_tests.campaign import plan
 from host_tests.campaign.judge import judge
+from host_tests.campaign.truth import LIMITS, released_s
 
 _FAULTS = Faults()
 _INJECT_S, _MEND_S, _CLEAR_S, _END_S = 40.0, 55.0, 70.0, 80.0
@@ -23,6 +24,8 @@ def _status(t_s, faults=(), off="", blind=False, cell_mv=3300, current_ma=0):
         "path_state": 1,
         "charge_current_limit_ma": 0 if "c" in off else 50000,
         "discharge_current_limit_ma": 0 if "d" in off else 100000,
+        "charge_limit_reason": 1 if "c" in off else 3,
+        "discharge_limit_reason": 1 if "d" in off else 3,
     }
     points.update(dict.fromkeys(_BLANK, None if blind else 1))
     truth = {
@@ -310,6 +313,97 @@ def test_a_resistor_that_cools_after_a_try_into_the_cause_may_take_its_time(fail
             status["points"]["path_state"] = 3
     run.notes[0]["events"].append([2, 1, int(failed_s), 8, 3, 0])
     assert _kinds("afe_silent", run) == kinds
+
+
+def _pair(faults, inject_s, run, pack=plan.FETS):
+    """Kinds for two faults."""
+    episode = plan.Episode(faults, inject_s, _MEND_S, 0, _CLEAR_S, _END_S)
+    boot = dataclasses.replace(_boot(faults[0]), episodes=[episode], pack=pack)
+    return {violation.kind for violation in judge(boot, run).violations}
+
+
+@pytest.mark.parametrize(("closes_s", "kinds"), [(48.5, {"closed", "limit"}), (50.5, set())])
+def test_a_cause_that_the_second_fault_takes_away_holds_for_its_release_delay(closes_s, kinds):
+    """Cell 4 is too full until second 45, then the same cell is emptied."""
+    run = _run("cell_overvoltage", "cell_overvoltage", "c", cell_mv=3900, off_s=1.1)
+    for status in run.statuses:
+        if status["t_s"] > 45:
+            status["truth"]["cell_voltage_mv"] = [3300] * 16
+        if closes_s < status["t_s"] <= _MEND_S + 6:
+            status["points"].update(_status(0)["points"])
+    run.notes[0]["trace"][2][0] = int(closes_s * 1e6)
+    assert _pair(("cell_overvoltage", "can_no_peer"), (_INJECT_S, 45.5), run) == kinds
+
+
+@pytest.mark.parametrize(
+    ("current_ma", "person_s", "since_s", "over_s"),
+    [(0, 0, 1, None), (0, 3, 3, 7), (600, 0, 1, 5), (600, 0, 4, 8), (300, 0, 1, None)],
+)
+def test_undervoltage_is_over_by_charge_current_or_a_persons_word(
+    current_ma, person_s, since_s, over_s
+):
+    statuses = [
+        _status(t_s, cell_mv=3100 if t_s >= since_s else 2800, current_ma=current_ma)
+        for t_s in range(1, 20)
+    ]
+    assert released_s(LIMITS["cell_undervoltage"], statuses, person_s) == over_s
+    assert released_s(LIMITS["deep_discharge"], statuses, person_s) is None
+
+
+@pytest.mark.parametrize(("frozen_s", "seen"), [(0, False), (0.18, False), (0.2, True)])
+def test_a_short_must_be_seen_unless_the_sensors_reading_stood_still_before(frozen_s, seen):
+    run = _run("thermistor_short", "thermistor_short", "", off_s=0.5)
+    for status in run.statuses:
+        status["points"]["faults"] = []
+    run.notes[0]["events"] = []
+    run.notes[0]["trace"] = run.notes[0]["trace"][:1]
+    faults = ("thermistor_short", "thermistor_frozen")
+    kinds = _pair(faults, (_INJECT_S, _INJECT_S + frozen_s), run)
+    assert kinds == ({"late", "not logged", "not shown", "stale shown"} if seen else set())
+
+
+@pytest.mark.parametrize("other", ["contactor_positive_welded", "contactor_negative_welded"])
+def test_a_contact_that_is_welded_is_not_stuck_open(other):
+    run = _run("contactor_stuck_open", "contactor_stuck_open", "", off_s=0.5)
+    for status in run.statuses:
+        status["points"]["faults"] = []
+    run.notes[0]["events"] = []
+    run.notes[0]["contact_trace"] = [[5_000_000, 3]]
+    kinds = _pair((other, "contactor_stuck_open"), (_INJECT_S, 41), run, plan.CONTACTORS)
+    assert ("late" in kinds) == (other == "contactor_negative_welded")
+
+
+@pytest.mark.parametrize(
+    ("named", "kinds"),
+    [("afe_wrong_device", set()), ("afe_restarted", {"not logged", "not shown"})],
+)
+def test_of_a_chip_that_is_not_ours_that_must_be_told_in_place_of_its_restarts(named, kinds):
+    run = _run("afe_brownouts", named, "cd", blind=True, off_s=0.1)
+    faults = ("afe_brownouts", "afe_wrong_device")
+    assert _pair(faults, (_INJECT_S, _INJECT_S), run) == kinds
+
+
+@pytest.mark.parametrize(
+    ("closes_s", "reasons", "blamed"),
+    [(45, (1, 3), False), (45, (1, 1), True), (45, (3, 3), True), (41.5, (1, 3), True)],
+)
+def test_contactors_close_for_the_load_while_a_cause_that_was_there_before_has_its_delay(
+    closes_s, reasons, blamed
+):
+    """The chip restarts while the cells are too far apart: 10 s later that is a fault again."""
+    run = _run("afe_reset", "afe_restarted", "cd", blind=True, off_s=0.1, over_s=closes_s)
+    for status in run.statuses:
+        if _INJECT_S - 4 <= status["t_s"] <= _MEND_S:
+            status["truth"]["cell_voltage_mv"] = [2700, 3640] + [3300] * 14
+        if closes_s < status["t_s"] <= _MEND_S:
+            status["points"]["charge_current_limit_ma"] = 0
+            status["points"]["charge_limit_reason"] = reasons[0]
+            status["points"]["discharge_limit_reason"] = reasons[1]
+    closed, opened = [[5_000_000, 3]], [[int(1e6 * (_INJECT_S + 0.1)), 0]]
+    run.notes[0]["contact_trace"] = closed + opened + [[int(1e6 * closes_s), 3]]
+    faults = ("cell_imbalance", "afe_reset")
+    kinds = _pair(faults, (_INJECT_S - 4, _INJECT_S), run, plan.CONTACTORS)
+    assert ({"closed", "danger"} <= kinds) == blamed
 
 
 def _on_contactors(boot):

@@ -30,7 +30,9 @@ def test_no_pack_has_two_rows_for_one_fault():
 def test_rows_name_faults_that_exist():
     for row in ROWS:
         named = {*row.names, *row.also, *row.with_others, *row.unmasks, *row.stands}
-        assert named <= _NAMES, row.name
+        assert named | {*row.stubborn, *row.masked_by[1]} <= _NAMES, row.name
+        others = {row.masked_by[0], row.hidden_by[0]} - {""}
+        assert others <= {other.name for other in ROWS}, row.name
         assert set(row.signals) <= set(LIMITS), row.name
 
 

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 
 from host_tests.campaign.rows import FULL_SCAN_MS, PERIOD_MS, SCAN_MS
 
-_REST_MA = 500
-_REST_S = 10
-
 
 @dataclass(frozen=True)
 class Limit:
     """beyond(truth): by how much the trip is exceeded, > 0 beyond what quantization hides.
+    back: so much inside of that the release lies, _NEVER if it latches; release_ms: its delay.
+    charged: the release also asks for charge current, or a person.
     blind_to: injected faults under which nobody can measure it."""
 
     name: str
     gates: str
     beyond: object
     within_ms: int
+    back: int
+    release_ms: int
     blind_to: tuple = ()
+    charged: bool = False
 
 
 def _cells(truth):
@@ -43,48 +45,63 @@ _TURN_LAW = 2 * PERIOD_MS + FULL_SCAN_MS
 # Subtracted: half a count of the measurement and the simulation's rounding.
 _MV, _MA, _DC = 2, 150, 2
 
+_NEVER = 1 << 30
+_RELEASE_MA = 500  # default of undervoltage_release_ma
+
 LIMITS = {
     limit.name: limit
     for limit in (
-        Limit("cell_overvoltage", "c", lambda t: max(_cells(t)) - 3650 - _MV, 1000 + _CELL_LAW),
-        Limit("cell_undervoltage", "d", lambda t: 2700 - min(_cells(t)) - _MV, 2000 + _CELL_LAW),
-        Limit("deep_discharge", "cd", lambda t: 2000 - min(_cells(t)) - _MV, 5000 + _CELL_LAW),
+        Limit(
+            "cell_overvoltage", "c", lambda t: max(_cells(t)) - 3650 - _MV, 1000 + _CELL_LAW,
+            200, 5000,
+        ),
+        Limit(
+            "cell_undervoltage", "d", lambda t: 2700 - min(_cells(t)) - _MV, 2000 + _CELL_LAW,
+            300, 5000, charged=True,
+        ),
+        Limit(
+            "deep_discharge", "cd", lambda t: 2000 - min(_cells(t)) - _MV, 5000 + _CELL_LAW,
+            _NEVER, 0,
+        ),
         Limit(
             "cell_imbalance", "c", lambda t: max(_cells(t)) - min(_cells(t)) - 900 - 2 * _MV,
-            10000 + _CELL_LAW,
+            10000 + _CELL_LAW, 300, 10000,
         ),
         Limit(
             "pack_overvoltage", "c", lambda t: _mean(t) - 3620 - _MV, 2000 + _TURN_LAW,
-            ("stack_mismatch",),
+            170, 5000, ("stack_mismatch",),
         ),
-        Limit("pack_undervoltage", "d", lambda t: 2800 - _mean(t) - _MV, 3000 + _TURN_LAW),
+        Limit(
+            "pack_undervoltage", "d", lambda t: 2800 - _mean(t) - _MV, 3000 + _TURN_LAW,
+            200, 5000, charged=True,
+        ),
         Limit(
             "overcurrent_charge", "c", lambda t: t["current_ma"] - 60000 - _MA, 3000 + _CELL_LAW,
-            _SHUNT,
+            55000, 30000, _SHUNT,
         ),
         Limit(
             "overcurrent_discharge", "d", lambda t: -t["current_ma"] - 120000 - _MA,
-            3000 + _CELL_LAW, _SHUNT,
+            3000 + _CELL_LAW, 115000, 30000, _SHUNT,
         ),
         Limit(
             "overtemperature_charge", "c", lambda t: max(_sensors(t)) - 500 - _DC,
-            2000 + _TURN_LAW, _SENSORS,
+            2000 + _TURN_LAW, 50, 10000, _SENSORS,
         ),
         Limit(
             "overtemperature_discharge", "d", lambda t: max(_sensors(t)) - 600 - _DC,
-            2000 + _TURN_LAW, _SENSORS,
+            2000 + _TURN_LAW, 50, 10000, _SENSORS,
         ),
         Limit(
             "undertemperature_charge", "c", lambda t: -min(_sensors(t)) - _DC, 2000 + _TURN_LAW,
-            _SENSORS,
+            30, 10000, _SENSORS,
         ),
         Limit(
             "undertemperature_discharge", "d", lambda t: -200 - min(_sensors(t)) - _DC,
-            2000 + _TURN_LAW, _SENSORS,
+            2000 + _TURN_LAW, 50, 10000, _SENSORS,
         ),
         Limit(
             "fet_overtemperature", "cd", lambda t: t["board_temperature_dc"] - 850 - _DC,
-            2000 + _TURN_LAW,
+            2000 + _TURN_LAW, 150, 10000,
         ),
     )
 }  # fmt: skip
@@ -114,3 +131,22 @@ def spans(limit, statuses):
             first = None
     if first:
         yield first, last
+
+
+def released_s(limit, statuses, person_s=0):
+    """Second before which nothing may let a limit's gates on again: the truth was back across the
+    release for its delay by then, at every one of `statuses`, which lie a second apart. None: it
+    was not. person_s: when a person said that an empty pack may discharge, 0 if nobody did."""
+    since_s = None
+    for status in statuses:
+        truth, t_s = status["truth"], status["t_s"]
+        back = limit.beyond(truth) < -limit.back
+        if limit.charged and not 0 < person_s <= t_s:
+            back = back and truth["current_ma"] > _RELEASE_MA - _MA
+        if not back:
+            since_s = None
+        elif since_s is None:
+            since_s = t_s - 1  # or a moment after that
+        if since_s is not None and t_s >= since_s + limit.release_ms / 1000:
+            return since_s + limit.release_ms / 1000
+    return None
