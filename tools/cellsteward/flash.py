@@ -23,7 +23,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from cellsteward import ROOT
 from cellsteward.device import CONSOLE, REPL, Device, FlashError, Port
-from cellsteward.shrink import shrink_files
+from cellsteward.shrinking import shrink_files
 
 OLDEST_MICROPYTHON = (1, 29)
 _USUAL_MPY = 6  # version of the .mpy files that MicroPython 1.29 loads
@@ -203,12 +203,13 @@ def build_release(root: Path, board: str, folder: Path, compiler: str | None) ->
     firmware = root / "firmware"
     sources = (firmware / "app.py", *sorted(firmware.glob("lib/**/*.py")))
     boards = sorted((root / "boards" / board).glob("*.py"))
+    users = [*boards, *(firmware / name for name in _AT_ROOT)]
     if compiler is None:
         slot_files = {source.relative_to(firmware).as_posix(): source for source in sources}
     else:
         slot_files = {
             compiled.relative_to(folder).as_posix(): compiled
-            for compiled in compile_firmware(compiler, firmware, sources, boards, folder)
+            for compiled in compile_firmware(compiler, firmware, sources, users, folder)
         }
     # Never compiled: MicroPython runs boot.py and main.py only, and of board.py and board.mpy
     # side by side it would take the first.
@@ -222,7 +223,7 @@ def compile_firmware(
     compiler: str, firmware: Path, sources: Iterable[Path], users: Iterable[Path], folder: Path
 ) -> Iterator[Path]:
     """Shrink the sources together and compile each into `folder`; yields the compiled files.
-    `users` are files that import from them."""
+    `users` are files that use them and are not compiled."""
     try:
         shrunk = shrink_files(
             firmware, [source.relative_to(firmware) for source in sources], users

@@ -1,18 +1,8 @@
-"""Makes the firmware smaller before it is compiled for a board, without changing what it does.
+"""Puts whole numbers in where they are read, in all modules of a program.
 
-On a plain Pico loaded code fills most of the heap, and names and constants are a good part of that
-code. MicroPython's own `const` folds constants within one file; this does it over the whole
-program:
-
-- A whole number that a module assigns once, at its top, is put in where it is read, in all
-  modules; its assignment and its imports vanish.
-- A private name (`_like_this`) becomes a short one, the same wherever it stands.
-
-Goals: the shrunk program does exactly what the source does (a test runs the whole firmware both
-ways and compares every published value); every statement stays on its line, so that a traceback
-from a board leads to the source.
-Limits: it knows programs as this house writes them: modules are imported as `from package import
-module` or by name; a name that is looked up stands in a string as a whole; no f-strings.
+MicroPython's own `const` does it within one file. Here it is done for every number that a module
+assigns once, at its top, in all modules; its assignment and its imports vanish. Every statement
+stays on its line.
 """
 
 import ast
@@ -20,10 +10,6 @@ import io
 import tokenize
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import product
-from pathlib import Path
-
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 # What a constant may be made of.
 _OPERATIONS: dict[type[ast.operator], Callable[[int, int], int]] = {
@@ -44,22 +30,9 @@ _OPERATIONS: dict[type[ast.operator], Callable[[int, int], int]] = {
 Edit = tuple[ast.expr | ast.stmt, str]
 
 
-def shrink_files(
-    firmware: Path, paths: Iterable[Path], users: Iterable[Path] = ()
-) -> dict[Path, str]:
-    """Texts of the files `paths` (relative to the folder `firmware`), shrunk together; `users` are
-    files that stay as they are and import from them, such as a board's."""
-    modules = {_module(path): path for path in paths}
-    shrunk = shrink(
-        {name: (firmware / path).read_text() for name, path in modules.items()},
-        [path.read_text() for path in users],
-    )
-    return {modules[name]: text for name, text in shrunk.items()}
-
-
-def shrink(sources: dict[str, str], users: Iterable[str] = ()) -> dict[str, str]:
-    """The same modules, shorter. Keys are dotted module names, like `bms.soc`; `users` are texts
-    that import from them.
+def folded(sources: dict[str, str], users: Iterable[str] = ()) -> dict[str, str]:
+    """The same modules with their constants put in. Keys are dotted module names; `users` are
+    texts that import from them.
 
     Raises SyntaxError, whose text names the module, for what is no Python, and for f-strings.
     """
@@ -68,21 +41,13 @@ def shrink(sources: dict[str, str], users: Iterable[str] = ()) -> dict[str, str]
     }
     while sum(module.find_constants(modules) for module in modules.values()):
         pass  # a constant may rest on one of another module
-    folded = {name: list(module.folds(modules)) for name, module in modules.items()}
+    folds = {name: list(module.folds(modules)) for name, module in modules.items()}
     asked = {name for module in modules.values() for name in module.attributes(modules)}
     asked |= {name.string for text in users for name in _names(text)}
-    said = {text for module in modules.values() for text in module.strings()}
-    asked |= said
-    texts = {
-        name: module.rewritten(folded[name], asked, modules) for name, module in modules.items()
+    asked |= {text for module in modules.values() for text in module.strings()}
+    return {
+        name: module.rewritten(folds[name], asked, modules) for name, module in modules.items()
     }
-    family = _families(modules)
-    short = _short_names([(family[name], text) for name, text in texts.items()], said)
-    return {name: _renamed(text, short) for name, text in texts.items()}
-
-
-def _module(path: Path) -> str:
-    return ".".join(part for part in path.with_suffix("").parts if part not in ("lib", "__init__"))
 
 
 class _Module:
@@ -168,15 +133,6 @@ class _Module:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
-
-    def parents(self) -> Iterator[str]:
-        """Modules that classes of this one inherit from."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.ClassDef):
-                for base in node.bases:
-                    names = ast.unparse(base).split(".")
-                    package, name = self._lender(names[0])
-                    yield package if len(names) == 1 else f"{package}.{name}"
 
     def _assigned(self, statement: ast.Assign, modules: dict[str, "_Module"]):
         """Pairs of a name and the whole number that a statement gives it; None: another value."""
@@ -294,54 +250,3 @@ def _names(text: str) -> Iterator[tokenize.TokenInfo]:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.NAME:
             yield token
-
-
-def _families(modules: dict[str, _Module]) -> dict[str, str]:
-    """For each module the first of those that its classes inherit from, or that inherit from its
-    classes: their private names meet in one object."""
-    family = {name: name for name in modules}
-    for name, module in modules.items():
-        for parent in module.parents():
-            if parent in modules:
-                first, other = sorted((family[name], family[parent]))
-                family = {key: first if old == other else old for key, old in family.items()}
-    return family
-
-
-def _short_names(texts: list[tuple[str, str]], said: set[str]) -> dict[str, str]:
-    """A short name for each private one that is not `said`, from pairs of a family and a text.
-
-    Names that never stand in the same family share a short one: every name more is room in the
-    heap. The most used get the shortest.
-    """
-    counts: Counter[str] = Counter()
-    homes: dict[str, set[str]] = {}
-    for family, text in texts:
-        for token in _names(text):
-            counts[token.string] += 1
-            homes.setdefault(token.string, set()).add(family)
-    candidates = [
-        name
-        for length in (1, 2, 3)
-        for letters in product(_LETTERS, repeat=length)
-        if (name := "_" + "".join(letters)) not in counts
-    ]
-    taken: dict[str, set[str]] = {}
-    short = {}
-    for name, _ in counts.most_common():
-        if name[0] == "_" and name != "_" and name[:2] != "__" and name not in said:
-            short[name] = next(
-                word for word in candidates if not taken.get(word, set()) & homes[name]
-            )
-            taken.setdefault(short[name], set()).update(homes[name])
-    return short
-
-
-def _renamed(text: str, short: dict[str, str]) -> str:
-    lines = text.splitlines(keepends=True)
-    for token in reversed(list(_names(text))):
-        if token.string in short:
-            row, column = token.start
-            line = lines[row - 1]
-            lines[row - 1] = line[:column] + short[token.string] + line[token.end[1] :]
-    return "".join(lines)

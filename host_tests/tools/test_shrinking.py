@@ -1,0 +1,77 @@
+"""Shrunk firmware does what its source does, on the same lines, in less room."""
+
+import ast
+import os
+
+import pytest
+
+from bms.parameters import Parameters
+from cellsteward import ROOT
+from cellsteward.shrinking import shrink_files
+from host_tests.system.simulated_board import SETTINGS, run_board
+
+FIRMWARE = ROOT / "firmware"
+SOURCES = [
+    path.relative_to(FIRMWARE)
+    for path in (FIRMWARE / "app.py", *sorted((FIRMWARE / "lib").rglob("*.py")))
+]
+
+
+def statements(text):
+    """Line and kind of everything that a traceback may name."""
+    return [
+        (node.lineno, type(node).__name__)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(
+            node, ast.FunctionDef | ast.Return | ast.Raise | ast.If | ast.For | ast.While
+        )
+    ]
+
+
+def test_every_statement_of_the_firmware_stays_on_its_line():
+    for path, text in shrink_files(FIRMWARE, SOURCES).items():
+        assert statements(text) == statements((FIRMWARE / path).read_text()), path
+
+
+@pytest.fixture(scope="module")
+def shrunk_checkout(tmp_path_factory):
+    """The repository as the simulated board needs it, its firmware shrunk."""
+    root = tmp_path_factory.mktemp("shrunk")
+    os.symlink(ROOT / "boards", root / "boards")
+    at_root = [FIRMWARE / "boot.py", FIRMWARE / "main.py"]
+    boards = sorted((ROOT / "boards" / "sim").glob("*.py"))
+    texts = shrink_files(FIRMWARE, SOURCES, [*boards, *at_root])
+    texts |= {path.relative_to(FIRMWARE): path.read_text() for path in at_root}
+    for path, text in texts.items():
+        target = root / "firmware" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("orders", "profile"),
+    [
+        ([], "goodwe_lv"),  # whose period is a constant that the link looks up by its name
+        ([[20, {"inject": "cell_overvoltage"}], [40, {"inject": "afe_silent"}]], "pylontech"),
+    ],
+    ids=["an ordinary minute", "a minute with faults"],
+)
+def test_the_shrunk_firmware_publishes_what_the_unshrunk_one_does(
+    shrunk_checkout, tmp_path, orders, profile
+):
+    """Every point of every second, every frame on CAN."""
+    parameters = Parameters()
+    profiles = parameters.choices(parameters.index("inverter_profile"))
+    settings = {**SETTINGS, "inverter_profile": profiles.index(profile)}
+    runs = []
+    for name, root in (("source", ROOT), ("shrunk", shrunk_checkout)):
+        folder = tmp_path / name
+        folder.mkdir()
+        runs.append(run_board(folder, duration_s=60, orders=orders, settings=settings, root=root))
+    source, shrunk_run = runs
+    assert len(source.statuses) > 50
+    assert source.statuses[-1]["points"]["state"] in ("active", "fault")
+    assert [s["points"] for s in shrunk_run.statuses] == [s["points"] for s in source.statuses]
+    assert shrunk_run.frames() == source.frames()
+    assert shrunk_run.end["reason"] == source.end["reason"]
