@@ -25,7 +25,7 @@ _MOVE_MS = 100  # a contactor's armature
 _RAMP_MS = 700 + PERIOD_MS + _MOVE_MS  # default of contactor_ramp_ms, counted in whole steps
 _SETTLE_S = 0.5  # a weld is told contactor_settle_ms (200) and two periods after the opening
 _PATH = 8  # kind of an event: bms.events
-_PRECHARGING, _COOLING, _BRIDGING = 2, 3, 7  # PATH_* of bms.points
+_PRECHARGING, _COOLING, _OPENING, _BRIDGING = 2, 3, 4, 7  # PATH_* of bms.points
 _BLOCKED = 1  # what binds a limit: bms.limits
 _COOLED_S = 60 + 3 + 2  # defaults of precharge_cooldown_s and precharge_time_max_ms, whole seconds
 _CHANGES_MAX = 24  # of the gates in an episode: two faults that come, retry and go
@@ -156,7 +156,8 @@ class _Judgement:
             for other in others:  # who blinds first is named
                 names += other.names + other.also
             at_s = 0.0 if self._episode.from_start else inject_s
-            if row.needs and not self._record.is_on(row.needs, at_s - 0.001):
+            needed = row.needs and not self._episode.from_start  # there it comes on
+            if needed and not self._record.is_on(row.needs, at_s - 0.001):
                 return
             yield "injection", row.opens, at_s, row.within_ms, names, self._episode.mend_s
         for name in row.signals:
@@ -249,9 +250,13 @@ class _Judgement:
         blocked = 0
         for name in status["points"].get("faults") or ():
             blocked |= FAULTS.blocks[NAMES.index(name)]
+        t_s = status["t_s"]
+        if blocked == _BIT["c"] | _BIT["d"] and status["points"]["path_state"] == _OPENING:
+            # The other one was blocked a moment ago, and its current has time to fall.
+            opened_ms = self._record.off_after_ms(gate, t_s)
+            return opened_ms is not None and opened_ms <= _RAMP_MS
         if blocked != _BIT[gate] and (blocked or not self._is_withheld(way, status)):
             return False
-        t_s = status["t_s"]
         statuses = self._record.between(t_s - _RAMP_MS / 1000 - 1, t_s)
         return any(each["truth"]["current_ma"] * _WAY[gate] <= _FLOWS_MA for each in statuses)
 

@@ -293,6 +293,7 @@ ROWS = (
         "contactor_stuck_open", opens="cd", within_ms=200 + LAW_MS,
         names=("contactor_stuck_open",), also=("precharge_failed",), ends=PERSON, recovers_s=10,
         packs=(CONTACTORS,), from_start=True,
+        needs="d",  # a contact that is open anyway shows nothing
         # The same contact: one that is welded conducts, whatever its coil or its spring do.
         hidden_by=("contactor_positive_welded", 0),
     ),

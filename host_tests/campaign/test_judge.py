@@ -406,6 +406,37 @@ def test_contactors_close_for_the_load_while_a_cause_that_was_there_before_has_i
     assert ({"closed", "danger"} <= kinds) == blamed
 
 
+@pytest.mark.parametrize(
+    ("state", "opens_s", "blamed"), [(4, 48.5, False), (4, 49.2, True), (1, 48.5, True)]
+)
+def test_contactors_open_gently_when_the_other_direction_is_blocked_as_well(
+    state, opens_s, blamed
+):
+    run = _run("cell_overvoltage", "cell_overvoltage", "", cell_mv=3700, off_s=2.0)
+    for status in run.statuses:
+        if "cell_overvoltage" in status["points"]["faults"]:
+            status["points"]["charge_current_limit_ma"] = 0
+        if status["t_s"] == 48:
+            status["points"]["faults"].append("cell_undervoltage")
+            status["points"]["discharge_current_limit_ma"] = 0
+            status["points"]["path_state"] = state
+    run.notes[0]["contact_trace"] = [[5_000_000, 3], [int(opens_s * 1e6), 0]]
+    boot = _on_contactors(_boot("cell_overvoltage"))
+    kinds = {violation.kind for violation in judge(boot, run).violations}
+    assert ("closed" in kinds) == blamed
+
+
+@pytest.mark.parametrize("open_before", [False, True])
+def test_a_contact_that_is_open_anyway_need_not_be_called_stuck(open_before):
+    run = _run("contactor_stuck_open", "cell_overvoltage", "", off_s=0.5)
+    run.notes[0]["contact_trace"] = [[5_000_000, 3], [int(1e6 * _INJECT_S) - 500_000, 0]]
+    if not open_before:
+        run.notes[0]["contact_trace"][1][0] = int(1e6 * _INJECT_S) + 100_000
+    boot = _on_contactors(_boot("contactor_stuck_open"))
+    kinds = {violation.kind for violation in judge(boot, run).violations}
+    assert ("not logged" in kinds) != open_before
+
+
 def _on_contactors(boot):
     return dataclasses.replace(boot, pack=plan.CONTACTORS)
 
