@@ -251,6 +251,31 @@ def test_what_a_register_says_already_changes_nothing(battery):
     assert battery.desk.parameters.value("undertemperature_charge_delay_ms") == 1500
 
 
+def test_the_settings_of_balancing_are_ours(battery):
+    """bms-tools' map: 2A start voltage, 2B window, 2D functions, of which bit 2 is balancing."""
+    value = battery.desk.parameters.value
+    battery.open()
+    assert battery.value(0x2A) == value("balance_top_mv") == 3400
+    assert battery.value(0x2B) == value("balance_start_mv") == 8
+    assert battery.value(0x2D) == 0b100
+    for register, wanted in ((0x2A, 3380), (0x2B, 15), (0x2D, 0)):
+        assert battery.ask(write(register, wanted))[1] == 0
+        assert battery.value(register) == wanted
+    assert (value("balance_top_mv"), value("balance_start_mv")) == (3380, 15)
+    assert not value("balancing_enabled")
+    # switch, load detection, balancing while charging only, LEDs: functions that are not here
+    for functions in (0b1, 0b10, 0b110, 0b1100, 0b10100, 0x8004):
+        assert battery.ask(write(0x2D, functions.to_bytes(2, "big")))[1] == 0x80
+    assert battery.ask(write(0x2D, 0b100))[1] == 0
+    assert value("balancing_enabled")
+
+
+def test_the_date_and_the_sensors_are_those_of_the_basic_information(battery):
+    data = battery.ask(READ_BASIC)[2]
+    assert battery.value(0x15) == int.from_bytes(data[10:12], "big")
+    assert battery.value(0x2E) == (1 << data[22]) - 1
+
+
 @pytest.mark.parametrize("register", range(0x10, 0x40))
 def test_nothing_is_written_without_the_code(battery, register):
     before = list(battery.desk.parameters.values)

@@ -216,7 +216,7 @@ def jbd_rows() -> Iterator[Row]:
     eeprom: list[Row] = []
     for register, kind, setting, multiply, divide, add in jbd.SETTINGS:
         what = " and ".join(f"`{name}`" for name in setting.split())
-        what += {0: " x cells", -1: ", negative"}.get(multiply, "")
+        what += {0: " x cells", -1: ", negative", 4: " in bit 2"}.get(multiply, "")
         unit = "s, s" if kind == jbd.BYTES else _scaled_unit(setting, divide, add)
         access = "read; write, unlocked and in factory mode"
         if kind != jbd.BYTES and divide != 1:
@@ -228,10 +228,16 @@ def jbd_rows() -> Iterator[Row]:
         eeprom.append((f"{register:02X}", "", "u16", shown, unit, "read"))
     for register in jbd.BLANKS:
         eeprom.append(
-            (f"{register:02X}", "", "u16", "0: there is nothing like it here", "", "read")
+            (f"{register:02X}", "", "u16", _JBD_BLANKS.get(register, _JBD_BLANK), "", "read")
         )
     yield from sorted(eeprom)
 
+
+_JBD_BLANK = "0: there is nothing like it here"
+_JBD_BLANKS = {
+    jbd.DATE: "date of manufacture, as in 03",
+    jbd.SENSORS: "a bit for each sensor that is fitted",
+}
 
 _JBD_BASIC_REST = (
     ("03", "byte 10", "u16", "date of manufacture, not known: 2026-01-01", "", "read"),

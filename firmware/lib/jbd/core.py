@@ -38,6 +38,7 @@ _ERROR_COUNTS = 0xAA
 _MOS_CONTROL = 0xE1
 _STRINGS = (0xA0, 0xA1, 0xA2)  # manufacturer, device, bar code; with their length before them
 _TEXTS = (b"Cellsteward", b"Cellsteward", b"CELLSTEWARD")
+_DATE_REGISTER, _SENSORS_REGISTER = 0x15, 0x2E  # as in jbd.tables
 _EEPROM = 0x10
 _EEPROM_SIZE = 0x30
 
@@ -175,6 +176,10 @@ class Jbd:
             text = _TEXTS[_STRINGS.index(register)]
             response[place] = len(text)
             return _put_text(response, place + 1, text)
+        if register == _DATE_REGISTER:
+            return _put(response, place, _DATE)
+        if register == _SENSORS_REGISTER:
+            return _put(response, place, (1 << self._sensors) - 1)
         row = self._row(register)
         return -ERROR if row == _NOTHING else _put(response, place, self._eeprom(row) & 0xFFFF)
 
@@ -314,6 +319,8 @@ class Jbd:
             multiply = self._multiply(row)
             if multiply < 0 <= scaled:
                 return False  # 29 must be negative
+            if scales[at + 3] == 1 and scaled % multiply:
+                return False  # a function that there is not
             changes = [(scales[at], abs(scaled) // abs(multiply) * (1 if scaled >= 0 else -1))]
             if multiply < 0:
                 changes = [(scales[at], -changes[0][1])]

@@ -62,7 +62,10 @@ SETTINGS = (
     (0x27, U16, "cell_undervoltage_release_mv", 1, 1, 0),
     (0x28, S16, "overcurrent_charge_trip_ma", 1, 10, 0),
     (0x29, S16, "overcurrent_discharge_trip_ma", -1, 10, 0),
+    (0x2A, U16, "balance_top_mv", 1, 1, 0),
+    (0x2B, U16, "balance_start_mv", 1, 1, 0),
     (0x2C, U16, "shunt_microohm", 1, 100, 0),
+    (0x2D, U16, "balancing_enabled", 4, 1, 0),  # bit 2 of the functions; no other is ours
     (0x2F, U16, "series_cells", 1, 1, 0),
     (0x3A, BYTES, "undertemperature_charge_delay_ms overtemperature_charge_delay_ms", 1, 1000, 0),
     (0x3B, BYTES, "undertemperature_discharge_delay_ms overtemperature_discharge_delay_ms",
@@ -82,5 +85,7 @@ POINTS = (
     (0x37, "afe_cell_undervoltage_trip_mv", 1, 1),
 )
 
-# Settings of a JBD board that this one does not have: they read 0 and can not be written.
-BLANKS = (0x14, 0x15, 0x16, 0x2A, 0x2B, 0x2D, 0x2E, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x38, 0x39)
+# Settings of a JBD board that this one does not have: they read 0 and can not be written. But for
+# DATE (the same as in 0x03) and SENSORS (a bit for each), which show what there is.
+DATE, SENSORS = 0x15, 0x2E
+BLANKS = (0x14, 0x15, 0x16, 0x2E, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x38, 0x39)
