@@ -244,9 +244,48 @@ def test_commands_need_the_code_and_are_requests_to_the_fast_path(device, offset
     assert device.requests.pending == request_
 
 
+def test_the_operation_that_is_in_force_can_be_read_back(device):
+    for state, operation in ((STATE_ACTIVE, 1), (STATE_FAULT, 1), (STATE_STANDBY, 2)):
+        device.publish(state=state)
+        assert device.read(BATTERY + 50) == [operation]
+
+
+def test_the_state_of_the_inverter_is_what_its_controller_says(device):
+    """Mandatory in model 802; nothing here needs it. Not implemented until somebody says it."""
+    assert device.read(BATTERY + 51) == [0xFFFF]
+    assert device.write(BATTERY + 51, 3).exception_code == 1
+    device.access.authorize(CODE)
+    assert not device.write(BATTERY + 51, 3).isError()
+    assert device.read(BATTERY + 51) == [3]
+    assert device.requests.pending == NONE
+
+
+@pytest.mark.parametrize("model", [1, 802, 803])
+def test_every_mandatory_point_of_the_model_definition_has_a_value(client, model):
+    """By pysunspec2's definitions; a pad has none, and an inverter's state see above."""
+    read = client.models[model][0]
+    read.read()
+    groups = [read] if model != 803 else [read, read.string[0]]
+    seen = 0
+    for group in groups:
+        for name, point in group.points.items():
+            definition = point.pdef
+            if definition.get("mandatory") != "M" or definition["type"] == "pad":
+                continue
+            seen += 1
+            if name != "SetInvState":
+                assert point.value is not None, name
+            symbols = [symbol["value"] for symbol in definition.get("symbols", ())]
+            if definition["type"] == "enum16" and symbols and point.value is not None:
+                assert point.value in symbols, name
+    assert seen >= {1: 2, 802: 20, 803: 12}[model]
+
+
 def test_other_values_and_other_words_are_refused(device):
     device.access.authorize(CODE)
-    for offset, value, code in ((50, 0, 3), (50, 3, 3), (20, 2, 3), (9, 1, 2), (19, 1, 2)):
+    for offset, value, code in (
+        (50, 0, 3), (50, 3, 3), (51, 0, 3), (51, 4, 3), (20, 2, 3), (9, 1, 2), (19, 1, 2),
+    ):  # fmt: skip
         assert device.write(BATTERY + offset, value).exception_code == code
     assert not device.write(BATTERY + 20, 0).isError()
     assert device.requests.pending == NONE

@@ -4,7 +4,8 @@ Source: serial_protocols.md 2.2; the layout is in modbus.sunspec_rows. Any regis
 any offset. What is not measured reads as SunSpec's "not implemented". Charging is positive in A
 and W: the models leave the sign open.
 Written can be AlmRst (1: clear faults whose cause is gone) and SetOp (1 connect, 2 disconnect),
-both unlocked only, and neither against a protection.
+neither against a protection, and SetInvState, which a controller has to tell by the model and
+which is only shown; all of them unlocked only.
 Imported by modbus.registers when somebody reads there for the first time. Reads allocate nothing.
 """
 
@@ -27,7 +28,8 @@ _ID = b"SunS"
 _BLANK = 0xFFFF
 _BLANK_SIGNED = 0x8000
 _U16, _S16, _HIGH, _LOW, _SPECIAL = 1, 2, 3, 4, 5  # as in modbus.sunspec_rows
-_ALM_RST, _SET_OP = 20, 50  # offsets in model 802
+_ALM_RST, _SET_OP, _SET_INV_STATE = 20, 50, 51  # offsets in model 802
+_INVERTER_STATES = (1, 2, 3)  # stopped, standby, started
 _PIECE = 12  # rows packed between two awaits
 _FULL_BP = 10000
 _FLOWING_MA = 500  # more current than this is charging or discharging
@@ -72,7 +74,7 @@ class SunSpec:
             self._energy, self._charge_power, self._discharge_power, self._depth, self._charging,
             self._operating, self._events_high, self._events_low, self._cell_mean,
             self._connected, self._temperature_mean, self._bled, self._string,
-            self._connection_failure, self._reason,
+            self._connection_failure, self._reason, self._operation,
         )  # fmt: skip
 
     def build(self, faults, address):
@@ -116,6 +118,7 @@ class SunSpec:
         for model, at in tables.SIGNED_BLANKS:
             self._words[begins[model] + at] = _BLANK_SIGNED
         self._set_op = begins[tables.BATTERY] + _SET_OP
+        self._set_inv_state = begins[tables.BATTERY] + _SET_INV_STATE
         self._alm_rst = begins[tables.BATTERY] + _ALM_RST
 
     def _pack_values(self, rows, tables, begins):
@@ -161,10 +164,16 @@ class SunSpec:
     def write(self, address, value, unlocked):
         """Take one register. Returns 0 or an exception code, as RegisterMap.write."""
         place = address - BASE
-        if place != self._set_op and place != self._alm_rst:
+        inverter = place == self._set_inv_state
+        if not inverter and place != self._set_op and place != self._alm_rst:
             return ILLEGAL_ADDRESS
         if not unlocked:
             return ILLEGAL_FUNCTION
+        if inverter:
+            if value not in _INVERTER_STATES:
+                return ILLEGAL_VALUE
+            self._words[place] = value
+            return 0
         if place == self._alm_rst:
             request = CLEAR_FAULTS if value == 1 else 0
             if value == 0:
@@ -302,3 +311,7 @@ class SunSpec:
         if state in _FAULTY:
             return 1
         return 3 if state == STATE_STANDBY else 4
+
+    def _operation(self):
+        """SetOp: what was asked for last, as far as it holds: disconnect, or connect."""
+        return 2 if self._snapshot[self._state] == STATE_STANDBY else 1

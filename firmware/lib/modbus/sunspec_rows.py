@@ -83,6 +83,7 @@ VALUES = (
     (BATTERY, 45, U16, "charge_current_limit_ma", 1, 100),
     (BATTERY, 46, U16, "discharge_current_limit_ma", 1, 100),
     (BATTERY, 47, S16, "power_w", 1, 10),
+    (BATTERY, 50, SPECIAL, "operation", 1, 1),
     (LITHIUM, 3, SPECIAL, "connected", 1, 1),
     (LITHIUM, 4, S16, "temperature_max_dc", 1, 1),
     (LITHIUM, 7, S16, "temperature_min_dc", 1, 1),
@@ -114,7 +115,7 @@ VALUES = (
 SPECIALS = (
     "energy", "charge_power", "discharge_power", "depth", "charging", "state", "events_high",
     "events_low", "cell_mean", "connected", "temperature_mean", "balancing", "string",
-    "connection_failure", "reason",
+    "connection_failure", "reason", "operation",
 )  # fmt: skip
 """In the order of the methods of modbus.sunspec."""
 
