@@ -8,6 +8,8 @@ from host_tests.canbus.scripted_spi import ScriptedSpi
 SPEEDS = [(hz, kbit) for hz in (8_000_000, 16_000_000) for kbit in (125, 250, 500)]
 TIMING = (0x01, 0x8A, 0x00)  # CNF3, CNF2, CNF1 at 8 MHz, 500 kbit/s; checked field by field below
 
+ALL_EXTENDED = bytes((0, 0x08, 0, 0))  # RXFnSIDL.EXIDE (register 4-11): this filter is for 29 bits
+
 
 def started(hz=8_000_000, kbit=500):
     """A driver on a chip that followed into normal mode, its start forgotten."""
@@ -189,7 +191,7 @@ def test_a_remote_request_is_flagged_and_carries_zeros():
 def test_accepting_all_frames_uses_open_masks_and_rollover():
     spi, _ = started()
     assert bytes(spi.registers[0x00:0x0C]) == bytes(12)
-    assert bytes(spi.registers[0x10:0x1C]) == bytes(12)
+    assert bytes(spi.registers[0x10:0x1C]) == bytes(8) + ALL_EXTENDED
     assert bytes(spi.registers[0x20:0x28]) == bytes(8)
     assert spi.registers[0x60] == 0x04
 
@@ -200,7 +202,7 @@ def test_two_filters_give_each_receive_buffer_its_own():
     keepalive = bytes((0x60, 0xA0, 0, 0))
     assert bytes(spi.registers[0x00:0x08]) == keepalive * 2
     assert bytes(spi.registers[0x08:0x0C]) == bytes(4)
-    assert bytes(spi.registers[0x10:0x1C]) == bytes(12)
+    assert bytes(spi.registers[0x10:0x1C]) == bytes(8) + ALL_EXTENDED
     assert bytes(spi.registers[0x20:0x28]) == bytes((0xFF, 0xE0, 0, 0)) + bytes(4)
     assert spi.registers[0x60] == 0x00, "no rollover into the other's buffer"
 

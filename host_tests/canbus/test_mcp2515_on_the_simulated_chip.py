@@ -161,6 +161,26 @@ def test_filters_keep_unwanted_frames_out():
     assert wire.fetch() == [KEEPALIVE]
 
 
+@pytest.mark.parametrize("filters", [None, ((KEEPALIVE, 0x7FF, 0), (0, 0, 0))])
+def test_where_everything_is_heard_29_bit_identifiers_are_too(filters):
+    wire = Wire()
+    wire.can.set_filters(filters)
+    wire.wait(1)
+    message = [0, memoryview(bytearray(8)), 0, 0]
+    for identifier, remote in ((0x18FF5A21, False), (0x00004200, False), (0x1FFFFFFF, True)):
+        wire.inverter.send(identifier, b"" if remote else b"\x02", extended=True, remote=remote)
+        wire.wait(2 * FRAME_MS)
+        assert wire.can.recv(message) is message
+        assert message[0] == identifier
+        flags = MCP2515.FLAG_EXT_ID | (MCP2515.FLAG_RTR if remote else 0)
+        assert message[2] == flags
+        assert bytes(message[1]) == (b"" if remote else b"\x02")
+    wire.inverter.send(0x307, b"VIC")
+    wire.wait(2 * FRAME_MS)
+    wire.can.recv(message)
+    assert (message[0], message[2]) == (0x307, 0)
+
+
 def test_a_chip_that_restarted_by_itself_is_noticed_and_brought_back():
     wire = Wire()
     wire.select(0)

@@ -52,6 +52,16 @@ def test_a_link_that_is_not_well_says_what_to_check_next(board):
     assert lines[-1].startswith("  Next: Another speed or parity")
 
 
+def test_who_is_there_is_shown_although_nothing_was_for_this_battery(board):
+    lines = show(
+        board,
+        link_frames_out=(6, 0, 0, 0),
+        link_verdict=(VERDICTS.index("can_other_language"), 0, 0, 0),
+        link_peer=(8, 0, 0, 0),
+    )
+    assert "  Heard nothing for this battery; the other side: a Growatt inverter" in lines
+
+
 def test_can_shows_the_error_counters_of_its_controller(board):
     lines = show(board, link_frames_out=(6, 0, 0, 0), can_transmit_errors=128, can_bus_offs=2)
     assert "  Error counters: transmit 128, receive 0; off the bus 2 times" in lines

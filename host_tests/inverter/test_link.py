@@ -22,6 +22,7 @@ class Controller:
 
     STATE_STOPPED, STATE_ACTIVE, STATE_WARNING, STATE_PASSIVE, STATE_BUS_OFF = range(5)
     TX_QUEUE_LEN = 3
+    FLAG_EXT_ID = 2
 
     def __init__(self, time):
         self.time = time
@@ -69,6 +70,7 @@ class Controller:
             return None
         frame = self.inbox.pop(0)
         message[0], message[1] = frame if isinstance(frame, tuple) else (frame, bytes(8))
+        message[2] = self.FLAG_EXT_ID if message[0] > 0x7FF else 0
         return message
 
     def state(self):
@@ -209,10 +211,10 @@ def test_nothing_waits_for_the_inverter():
 
 def test_the_inverters_frames_are_counted_and_age():
     bench = Bench()
-    bench.at(1500, lambda: bench.can.inbox.extend([0x305, 0x307, 0x305]))
+    bench.at(1500, lambda: bench.can.inbox.extend([0x305, 0x307, 0x305, 0x123]))
     bench.run(6500)
     assert bench.link.keepalives == 2
-    assert bench.link.unknown == 1
+    assert bench.link.unknown == 1, "0x307 is what a Venus sends beside 0x305"
     assert 3000 <= bench.link.keepalive_age_ms <= 5000
 
 
@@ -502,13 +504,29 @@ def test_another_battery_on_the_bus():
 
 
 @pytest.mark.parametrize(
-    ("profile", "frame"),
-    [("pylontech", GROWATT_ASKS), ("pylontech", 0x151), ("growatt_lv", 0x305), ("byd_hv", 0x305)],
+    ("profile", "frame", "peer"),
+    [
+        ("pylontech", GROWATT_ASKS, "growatt"),
+        ("pylontech", 0x151, "byd_client"),
+        ("growatt_lv", 0x305, "pylontech_can"),
+        ("byd_hv", 0x305, "pylontech_can"),
+        ("pylontech", 0x4200, "wide"),  # inverter_can.md 1.9: Pylontech HV, 29 bits
+        ("auto", 0x1871_0605, "wide"),
+    ],
 )
-def test_an_inverter_that_speaks_another_language(profile, frame):
+def test_an_inverter_that_speaks_another_language_and_who_it_is(profile, frame, peer):
     bench = Bench(profile=profile)
     every_second(bench, frame)
-    assert judged(bench)[0] == "can_other_language"
+    assert judged(bench) == ("can_other_language", peer)
+    assert bench.link.unknown >= 19
+
+
+def test_other_traffic_in_29_bit_identifiers_is_no_language_where_the_inverter_is_heard():
+    """As of NMEA 2000 devices beside a GX device."""
+    bench = Bench(profile="victron")
+    every_second(bench, (0x307, b"\x12\x34\x56\x78VIC\0"), 0x305, 0x19F2_1401)
+    bench.can.inbox.append(0x305)
+    assert judged(bench) == ("can_well", "victron")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_the_inverter_hears_and_understands_every_second(kbit):
 def test_the_inverters_keepalive_gets_through_among_other_traffic():
     house = House()
     for second in range(5):
-        for place, identifier in enumerate((0x306, 0x307, 0x308, 0x305)):
+        for place, identifier in enumerate((0x123, 0x307, 0x456, 0x305)):
             at = 1000 * second + 500 + place
             house.actions[at] = lambda identifier=identifier: house.inverter.send(
                 identifier, bytes(8)

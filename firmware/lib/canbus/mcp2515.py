@@ -1,4 +1,4 @@
-"""Driver of the MCP2515 CAN controller (classic CAN, standard data frames) on SPI.
+"""Driver of the MCP2515 CAN controller (classic CAN; sends standard data frames) on SPI.
 
 Shaped like machine.CAN of MicroPython 1.29 (docs/library/machine.CAN.rst), which our boards' ports
 do not have, so that a native controller can take its place. Where the chip differs, the method
@@ -6,8 +6,9 @@ says so.
 
 Goals: nothing waits for the bus; nothing allocates after construction except `set_filters` and
 `restart`; a chip that is missing, or that restarted and forgot its settings, is noticed.
-Limits: standard data frames; two acceptance filters, one per receive buffer; no interrupt line,
-the owner polls. One coroutine owns the driver: its methods must not interrupt each other.
+Limits: 29-bit frames are received where everything is, and never sent; two acceptance filters, one
+per receive buffer; no interrupt line, the owner polls. One coroutine owns the driver: its methods
+must not interrupt each other.
 
 The SPI bus must run in mode 0 at 10 MHz or less. Frames are started with the RTS instruction only:
 our timer callback may run while CS is still low, and the silicon repeats a frame in that case for
@@ -47,6 +48,8 @@ _NORMAL_MODE = 0x00  # CANCTRL: retries on, CLKOUT off (a needless radiator)
 # mode bits above them read differently in older data sheets (DS21801D), so they are not asked.
 _RESET_CONTROL_BITS = 0x1F
 _RESET_CONTROL = 0x07
+_EXTENDED = 0x08  # RXFnSIDL.EXIDE and RXBnSIDL.IDE
+_EXTENDED_REMOTE = 0x40  # RXBnDLC.RTR
 _ROLLOVER = 0x04  # RXB0CTRL.BUKT: a second frame goes to RXB1
 _REQUESTED = 0x08  # TXBnCTRL.TXREQ
 
@@ -99,6 +102,7 @@ class MCP2515:
     STATE_PASSIVE = 3  # an error counter is at 128 or above
     STATE_BUS_OFF = 4
     FLAG_RTR = 1
+    FLAG_EXT_ID = 2
     RECV_ERR_OVERRUN = 2
     TX_QUEUE_LEN = 3
     FILTERS_MAX = 2
@@ -129,7 +133,8 @@ class MCP2515:
 
         filters: None for all, or one or two of (identifier, bit_mask, 0). With two, the first has
         receive buffer 0 and the second buffer 1 for itself: traffic of the one never displaces
-        a frame of the other. The constructor accepts all.
+        a frame of the other. The constructor accepts all. A last filter whose mask is 0 accepts
+        frames with 29-bit identifiers, too.
         """
         if filters is None:
             filters = ((0, 0, 0),)
@@ -142,9 +147,11 @@ class MCP2515:
         last = filters[-1]
         # Every filter of a buffer is in force (section 4.5), so unused ones repeat the used one.
         # Mask bytes for the extended identifier stay 0: they would match data bytes (4.5.1).
+        # A filter is for one kind of frames (EXIDE): the sixth is for 29-bit ones.
+        wide = _identifier(last[0]) if last[1] else bytes((0, _EXTENDED, 0, 0))
         self._setup = (
             (_RXF0SIDH, _identifier(first[0]) * 2 + _identifier(last[0])),
-            (_RXF3SIDH, _identifier(last[0]) * 3),
+            (_RXF3SIDH, _identifier(last[0]) * 2 + wide),
             (_RXM0SIDH, _identifier(first[1]) + _identifier(last[1])),
             (_RXB0CTRL, bytes((_ROLLOVER if len(filters) == 1 else 0,))),
             (_CNF3, self._timing),
@@ -201,7 +208,8 @@ class MCP2515:
     def recv(self, message):
         """Fetch a received frame into `message`, or return None; never allocates.
 
-        message: a list of [identifier, data, flags, errors], returned filled. Data becomes
+        message: a list of [identifier, data, flags, errors], returned filled. Flags: FLAG_EXT_ID
+        for an identifier of 29 bits, FLAG_RTR for a remote request. Data becomes
         a memoryview of exactly the bytes received (zeros for a remote request), valid until the
         next call. A frame in buffer 0 comes first; between the buffers, order is not kept.
         """
@@ -214,8 +222,15 @@ class MCP2515:
         message[0] = received[1] << 3 | received[2] >> 5
         size = min(received[5] & 15, _DATA_MAX)
         message[2] = 0
-        if received[2] & 0x10:  # RXBnSIDL.SRR: a remote request has a length but no data
-            message[2] = self.FLAG_RTR
+        if received[2] & _EXTENDED:
+            message[0] = message[0] << 2 | received[2] & 3
+            message[0] = message[0] << 16 | received[3] << 8 | received[4]
+            message[2] = self.FLAG_EXT_ID
+            remote = received[5] & _EXTENDED_REMOTE
+        else:
+            remote = received[2] & 0x10  # RXBnSIDL.SRR
+        if remote:  # a remote request has a length but no data
+            message[2] |= self.FLAG_RTR
             for index in range(size):
                 received[6 + index] = 0
         message[1] = self._data_views[size]

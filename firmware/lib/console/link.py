@@ -31,9 +31,10 @@ def link(console, _):
             yield "  Error counters: transmit %s, receive %s; off the bus %s times" % tuple(
                 [_number(console.point(name)) for name in POINTS[8:]]
             )
-        if values[5] >= 0:
+        if values[5] >= 0 or values[6] > 0:
+            age = "%s ago" % duration(values[5]) if values[5] >= 0 else "nothing for this battery"
             peer = field(peer_rows.ROWS, max(0, values[6]), _PEER_WORDS)
-            yield "  Heard %s ago; the other side: %s" % (duration(values[5]), peer)
+            yield "  Heard %s; the other side: %s" % (age, peer)
         check = field(verdict_rows.ROWS, verdict, _VERDICT_NEXT)
         if check:
             yield "  Next: %s." % check

@@ -235,7 +235,19 @@ class InverterLink:
         for _ in range(_RECEIVE_MAX):
             if self._can.recv(message) is None:
                 return
-            self._take(message[0], message[1])
+            if message[2] & self._can.FLAG_EXT_ID:
+                self._take_wide()
+            else:
+                self._take(message[0], message[1])
+
+    def _take_wide(self):
+        """A frame with a 29-bit identifier came. No inverter for low voltage batteries sends any;
+        where one of these is here as well, it is other traffic."""
+        self.unknown += 1
+        self._diagnosis.count(UNKNOWN, CAN)
+        if self.keepalives == 0:
+            self._diagnosis.looks_like(CAN, self._peers.wide)
+            self._language_ms = _SILENT_MS
 
     def _take(self, identifier, data):
         """A frame came."""
@@ -259,13 +271,16 @@ class InverterLink:
             self.keepalive_age_ms = 0
             self._diagnosis.heard(CAN, peer)
             self._diagnosis.tell(CAN, LOST, False)
-        else:
-            self.unknown += 1
-            self._diagnosis.count(UNKNOWN, CAN)
-            if self._encoder.sends(identifier):
-                self._twin_ms = _SILENT_MS
-            elif self._peers.asks_another(identifier, data, profile.keepalives):
-                self._language_ms = _SILENT_MS
+            return
+        self._diagnosis.looks_like(CAN, peer)
+        if self._encoder.sends(identifier):
+            self._twin_ms = _SILENT_MS
+        elif self._peers.asks_another(identifier, data, profile.keepalives):
+            self._language_ms = _SILENT_MS
+        elif self._peers.knows(identifier):
+            return
+        self.unknown += 1
+        self._diagnosis.count(UNKNOWN, CAN)
 
     def _grow_old(self, elapsed_ms):
         self._ask_age_ms = min(self._ask_age_ms + elapsed_ms, _AGE_MAX_MS)

@@ -23,17 +23,20 @@ _SIGNS = (
     (_PYLONTECH, 0, b"", "pylontech_can"),
 )
 _DEYE = "deye"
+_WIDE = "wide"
+_BESIDE_FIRST, _BESIDE_LAST = 0x300, 0x30F  # SMA sends 0x300 to 0x309, Venus 0x305 to 0x307
 _ANSWERS = 10  # keepalives in a row that came right after 0x356, and none at another time
 
 
 class Peers:
-    """Remembers the surest sign."""
+    """Remembers the surest sign. wide: row of links.peer_rows for 29-bit identifiers."""
 
     def __init__(self):
         from links.peer_rows import ROWS
 
         self._rows = bytes(_row(ROWS, sign[3]) for sign in _SIGNS)
         self._deye = _row(ROWS, _DEYE)
+        self.wide = _row(ROWS, _WIDE)
         give_back("links.peer_rows")
         self._best = len(_SIGNS)
         self._answers = 0
@@ -55,6 +58,10 @@ class Peers:
     def keepalive(self, at_once):
         """0x305 came; at_once: right after the pack's frames. A Deye never sends it otherwise."""
         self._answers = min(self._answers + 1, _ANSWERS) if at_once else 0
+
+    def knows(self, identifier):
+        """Whether inverters of this family send such frames beside their keepalive."""
+        return _BESIDE_FIRST <= identifier <= _BESIDE_LAST
 
     def asks_another(self, identifier, data, keepalives):
         """Whether that frame is how an inverter of another profile speaks to its battery."""

@@ -113,6 +113,10 @@ class Diagnosis:
         self.count(FRAMES_IN, link)
         self._age_ms[link] = 0
         self.values[AGE_S + link] = 0
+        self.looks_like(link, peer)
+
+    def looks_like(self, link, peer):
+        """Somebody is there, perhaps without a frame for us; peer as for `heard`."""
         if peer:
             self.values[PEER + link] = peer
 

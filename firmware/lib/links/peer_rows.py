@@ -19,4 +19,5 @@ byd_client|an inverter that expects a BYD HVS battery|CAN 0x151 or 0x0D1
 luxpower|a Luxpower or EG4 inverter|CAN 0x300
 pylontech_can|an inverter that keeps up a Pylontech battery|CAN 0x305 with nothing in it
 deye|a Deye inverter or a relative|CAN 0x305 only as an answer to 0x356
+wide|an inverter for high voltage batteries, or another bus|CAN frames with 29-bit identifiers
 """
