@@ -15,17 +15,24 @@ inverter lie inside them; over-voltage trips lie at the upper end or up to 50 mV
 own data sheet goes first.
 
 Absolute limits by chemistry: the widest that data sheets of such cells allow, so that a slip of the
-keyboard is refused and no known cell is. A cell's own data sheet goes first.
-- over-voltage trip: LiFePO4 is charged to 3.65 V (EVE LF280K) or 3.8 V (Winston LYP);
-  NMC, NCA and LCO to 4.2 V, high-voltage cells to 4.35 V; LTO to 2.7 V (Toshiba SCiB) or 2.9 V;
-  layered sodium oxides to 4.0 V, some to 4.3 V
-- under-voltage trip: ends of discharge of 2.0 V (A123 ANR26650), 2.5 V (18650 and 21700 cells),
-  1.5 V (SCiB) and 1.5 V (sodium-ion with hard carbon)
-- deep discharge lies 0.5 V lower. The floor: copper dissolves in a cell that goes on to be charged
-  from about 1 V (LiFePO4) or 1.5 V (NMC). The aluminium collectors of LTO and sodium-ion bear less.
-- charging in the cold plates lithium: data sheets end at 0 C, few at -10 C with small currents;
-  LTO has no such limit above -30 C, sodium-ion is sold down to -20 C
-- no cell is charged above 60 C; separators and the layers on the anodes last to about 80 C
+keyboard is refused and no known cell is. A cell's own data sheet goes first. What was looked up:
+- LiFePO4: charged to 3.65 V and discharged to 2.5 V, at 0 C and below to 2.0 V; charging 0 to 60 C
+  (Lishen LP54173207-202Ah, Rev0 2020, pdfhost.io); 2.0 V in general, charging -10 to 45 C, skin up to
+  80 C (TAC IFR26650, machineu.com); 3.65 +-0.05 V (machineu.com, 4 Ah). None above 3.70 V was found:
+  the 3.8 V are for yttrium cells (Winston LYP), from memory
+- NMC, NCA, LCO: 4.2 V, 2.5 V, charging 0 to 60 C, discharging until 80 C (Samsung INR21700-50S,
+  batteryspace.com); 4.35 V (Samsung ICR18650-30B, higherwire.com; CALB NMC, hfh-tech.com, which in
+  the cold goes to 2.2 V). Charging below 0 C: none was found; -10 C is what some allow, from memory
+- LTO: 2.8 V, 1.7 V, below 0 C 1.5 V (Toshiba SCiB, greencarcongress.com, May 2008); 1.8 to 2.8 V,
+  -30 to 60 C (Nichicon SLB, torexsemi.com doc_2091). None above 2.8 V was found: the rest up to 2.9 V
+  is room for the trip
+- sodium-ion: 3.95 V, 1.8 V, charging -20 to 55 C (TOB-18650, tobmachine.com); 4.1 V, 1.5 V, charging
+  -10 to 45 C (Hakadi 18650, MaxMax-embedded/hakadi_soidum_ion_18650); 1.5 to 4.3 V (batterydesign.net)
+- deep discharge lies 0.5 V below the under-voltage trip. LFP cells below 2.0 V are brought back with
+  0.1 C at most (IFR10440, sunlandpower.com). The floor, about as much lower still, is caution: copper
+  was seen to dissolve in cells that others had reversed to -1.4 V (J. Electrochem. Soc. 165, A1639)
+  or emptied to -12 % of charge (Sci. Rep. 6, 30248), and how far a cell was before it was measured
+  nobody knows
 """
 
 ROWS = b"""
