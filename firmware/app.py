@@ -11,7 +11,6 @@ import sys
 
 import micropython
 
-from afe.bq76952 import Bq76952
 from bms import requests
 from bms.access import Access
 from bms.battery import Battery
@@ -39,6 +38,8 @@ _RESTART_FIRST_MS = 1000
 _RESTART_LAST_MS = 60000
 _SAVE_AFTER_S = 5
 _CONTACTOR = 2  # choice of the parameter power_path
+_INPUTS = (0, 5, 10, 15)  # of a BQ769x0, by the parameter afe_chip; 0: it is a BQ76952
+_BQ769X0_HZ = 100000  # its bus is no faster
 _LINK_WARN, _LINK_TIGHTEN, _LINK_OPEN = range(3)  # choices of link_loss_policy
 _SILENCE_MAX_MS = 1 << 29
 _HEALTHY_S = 120  # a service that ran this long starts again without delay when it fails
@@ -107,8 +108,7 @@ class Application:
         self.recorder.begin(board.reset_cause())
         self.diagnosis = Diagnosis()
         self.afe = self._driver()
-        from afe.bq76952_settings import TAKEN
-
+        taken = self._taken()
         self.battery = Battery(
             self.points,
             self.parameters,
@@ -123,7 +123,7 @@ class Application:
                 (COUNTERS, self.recorder.counters),
                 (LINK_POINTS, self.diagnosis.values),
                 (
-                    [name if name.startswith("afe_") else "afe_" + name for name in TAKEN],
+                    [name if name.startswith("afe_") else "afe_" + name for name in taken],
                     self.afe.image.taken,
                 ),
             ),
@@ -169,10 +169,8 @@ class Application:
 
     def _board_problems(self, values):
         """Why this board can not guard a pack with these settings, in sentences."""
-        from afe import bq76952_layers
-
         value = Proposed(self.parameters, values).value
-        refused = bq76952_layers.problems(self.parameters, values)
+        refused = self._chip_problems(values, _INPUTS[value("afe_chip")])
         contactor = value("power_path") == _CONTACTOR
         if contactor and not self._board.AFE_TRIPS_OPEN_CONTACTORS:
             refused.append(
@@ -200,15 +198,48 @@ class Application:
             from afe import ina228
 
             refused += ina228.problems(self.parameters, values)
-        give_back("afe.bq76952_layers")  # until the next change
         if self._built and not self.afe.equipped:
             self.afe.put_away()  # what the layers loaded of it
         gc.collect()
         return refused
 
+    def _chip_problems(self, values, inputs):
+        if inputs:
+            from afe import bq769x0_layers
+
+            refused = bq769x0_layers.problems(self.parameters, inputs, values)
+            give_back("afe.bq769x0_layers")  # until the next change
+            return refused
+        from afe import bq76952_layers
+
+        refused = bq76952_layers.problems(self.parameters, values)
+        give_back("afe.bq76952_layers")
+        return refused
+
+    def _chip(self):
+        """The measuring chip's driver; no other is imported."""
+        value = self.parameters.value
+        crc = value("afe_crc") == 1
+        inputs = _INPUTS[value("afe_chip")]
+        if inputs:
+            from afe.bq769x0 import Bq769x0
+
+            return Bq769x0(self._board.afe_bus(_BQ769X0_HZ), self.parameters, inputs, crc)
+        from afe.bq76952 import Bq76952
+
+        return Bq76952(self._board.afe_bus(), self.parameters, crc)
+
+    def _taken(self):
+        """Names of what the measuring chip took."""
+        if self.parameters.value("afe_chip"):
+            from afe.bq769x0_settings import TAKEN
+        else:
+            from afe.bq76952_settings import TAKEN
+        return TAKEN
+
     def _driver(self):
         value = self.parameters.value
-        chip = Bq76952(self._board.afe_bus(), self.parameters, crc=value("afe_crc") == 1)
+        chip = self._chip()
         if not value("current_sensor"):
             return chip
         from afe.ina228 import CurrentSensor, WithCurrentSensor

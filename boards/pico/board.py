@@ -151,9 +151,9 @@ def retained():
     return _retained
 
 
-def afe_bus():
+def afe_bus(frequency_hz=_I2C_HZ):
     """I2C to the measuring chip: GP4 data, GP5 clock."""
-    return I2C(0, sda=Pin(4), scl=Pin(5), freq=_I2C_HZ, timeout=_I2C_TIMEOUT_US)
+    return I2C(0, sda=Pin(4), scl=Pin(5), freq=frequency_hz, timeout=_I2C_TIMEOUT_US)
 
 
 def sensor_bus():

@@ -45,9 +45,11 @@ def reset():
     simulation.end("reset")
 
 
-def afe_bus():
+def afe_bus(frequency_hz=400_000):
     """I2C to the simulated measuring chip."""
-    return simulation.world.i2c
+    bus = simulation.world.i2c
+    bus.frequency_hz = frequency_hz
+    return bus
 
 
 def sensor_bus():

@@ -120,6 +120,16 @@ def _damage_one_read(world):
         world.i2c.corrupt_reads = 1
 
 
+def _exchange_chip(world):
+    number = world.afe.device_number
+    world.afe.device_number = _OTHER_DEVICE
+    return number
+
+
+def _put_chip_back(world, number):
+    world.afe.device_number = number
+
+
 def _missing_lead(world):
     return min(_MISSING_LEAD, world.pack.cells - 1)
 
@@ -253,8 +263,8 @@ ROWS = (
         False,
     ),
     (
-        "afe_wrong_device", "The measuring chip says that it is a BQ76942",
-        _set("afe.device_number", _OTHER_DEVICE, 0x7695), False,
+        "afe_wrong_device", "Another measuring chip than expected: a BQ76942",
+        (_exchange_chip, _put_chip_back), False,
     ),
     (
         "afe_protections_off", "The measuring chip's own protections do nothing",

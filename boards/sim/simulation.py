@@ -35,6 +35,7 @@ _PROCESSOR_NAMES = [row[0] for row in _PROCESSOR_FAULTS]
 _KEPT = ("flash_stall", "flash_failing")  # these outlive a reset of the processor
 _SLOW_STEP_US = 900_000
 _CONTACTORS = 2  # of the parameter power_path
+_AFE_INPUTS = (0, 5, 10, 15)  # by the parameter afe_chip
 _EIO = 5
 _STATUS_PERIOD_MS = 1000
 _HEAP_PERIOD_MS = 600000
@@ -210,6 +211,8 @@ class Simulation:
             language=BY_PROFILE[self._settings.get("inverter_profile", 1)](),
             bleed_ohm=self._settings.get("balance_ohm", _BLEED_OHM),
             spread=options.get("spread"),
+            afe_inputs=_AFE_INPUTS[self._settings.get("afe_chip", 0)],
+            board_pin=self._board_pin(),
             **self._power_path(),
         )
         self._kept_faults = []
@@ -235,6 +238,11 @@ class Simulation:
             "bleed_s": setting("contactor_bleed_s", 0),
             "ina228_ohm": shunt_ohm if setting("current_sensor", 0) == 1 else 0.0,
         }
+
+    def _board_pin(self):
+        """Where a BQ769x0's sensor at the switches is: behind those of the cells."""
+        setting = self._settings.get
+        return setting("cell_thermistors", 2) if setting("fet_thermistor", 0) else None
 
     def _before_acting(self):
         """The firmware acts on a line, or its step is over: its work took time until here."""

@@ -11,6 +11,7 @@ because the firmware resets it anyway.
 """
 
 from boards.sim import faults
+from boards.sim.bq769x0 import Bq769x0
 from boards.sim.bq76952 import Bq76952
 from boards.sim.can_bus import CanBus, CanPort
 from boards.sim.contactors import Contactors
@@ -47,7 +48,8 @@ def _nobody_listens(identifier, data, extended, remote):
 
 
 class World:
-    """load: see load.py; crc: the measuring chip is the version with CRC.
+    """load: see load.py; crc: the measuring chip is the version with CRC. afe_inputs: of a
+    BQ769x0, 0 for a BQ76952. board_pin: which of its sensors is at the switches, from 0, or None.
     contactor_poles: 0: FETs switch; predischarge: these have a way around for empty capacitors;
     precharge_ohm, break_a, bleed_s: see contactors.py and dc_bus.py. ina228_ohm: the shunt of an
     INA228 on a bus of its own; 0: there is none. language: of the inverter; see
@@ -69,7 +71,7 @@ class World:
         self, cells=16, capacity_ah=280.0, seed=1, load=None, crc=False, shunt_ohm=500e-6,
         soc=0.55, can_bit_rate=500000, can_oscillator_hz=8000000, contactor_poles=0,
         predischarge=False, precharge_ohm=47.0, break_a=250.0, bleed_s=0.0, ina228_ohm=0.0,
-        language=None, bleed_ohm=100.0, spread=None,
+        language=None, bleed_ohm=100.0, spread=None, afe_inputs=0, board_pin=None,
     ):  # fmt: skip
         self.time_us = 0
         self.load = load or ConstantLoad()
@@ -77,7 +79,10 @@ class World:
         self.pack.bleed_ohm = bleed_ohm
         # With an INA228 the measuring chip's current inputs are shorted.
         self.pack.shunt_ohm = 0.0 if ina228_ohm else shunt_ohm
-        self.afe = Bq76952(self.pack, crc)
+        if afe_inputs:
+            self.afe = Bq769x0(self.pack, crc, afe_inputs, board_pin=board_pin)
+        else:
+            self.afe = Bq76952(self.pack, crc)
         self.afe.gate_listener = self._on_gate
         self.pack.bleeder = self.afe
         self.i2c = I2C()

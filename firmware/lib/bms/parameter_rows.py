@@ -44,6 +44,7 @@ ROWS = b"""
 1005|cell_thermistors|-|u16|1|3|2|restart|Cell temperature sensors fitted, from TS1 on (10 kohm NTC)
 1006|fet_thermistor|no yes|u16|0|1|0|afe|A sensor at the switches is fitted on HDQ; without it the chip's own temperature stands in
 1007|afe_crc|no yes|u16|0|1|0|restart|The measuring chip is a version that talks with CRC
+1008|afe_chip|bq76952 bq76920 bq76930 bq76940|u16|0|3|0|restart|Which measuring chip the board has: for 3 to 16 cells, 3 to 5, 6 to 10, 9 to 15
 
 # The fast path
 1010|step_period_ms|ms|u16|20|250|100|restart|Time between two measurements and decisions

@@ -1,0 +1,67 @@
+"""What the simulated BQ769x0 measures at its TS pins: thermistors, or the dies of its groups.
+
+The thermistor is a Semitec 103AT-2 (10 kohm) by Steinhart and Hart, from its data sheet's 67.77,
+10 and 2.228 kohm at -20, 25 and 70 C; the driver has it from a table instead. The pull-up (10 kohm
+to 3.3 V) and the dies' 1.200 V at 25 C, 4.2 mV less for each degree, are the data sheet's.
+Assumed: all groups' dies are as warm as each other. A reading is off by one count now and then.
+"""
+
+from math import exp, log
+
+from boards.sim.lcg import Lcg
+
+_A, _B, _C = 8.897696e-4, 2.5104203e-4, 1.9462573e-7
+_PULL_UP_OHM, _PULL_UP_V = 10_000, 3.3
+_DIE_25C_V, _DIE_V_PER_K = 1.200, 0.0042
+_STEP_V = 382e-6
+_LAST = 0x3FFF
+_BOARD = 3  # the switches' place among the thermistor faults, as on the BQ76952
+_NOISE_SEED = 76940
+
+
+class Sensors:
+    """`pins` TS pins; the one at `board_pin` (None: none) is at the switches."""
+
+    def __init__(self, pins, board_pin):
+        self._pins = pins
+        self._board_pin = board_pin
+        self._noise = Lcg(_NOISE_SEED)
+
+    def measure(self, pack, dies, faults):
+        """(pin, counts) of all that is measured; a frozen thermistor is not."""
+        readings = []
+        jitter = int(self._noise.uniform(0, 2 * self._pins))
+        for pin in range(self._pins):
+            place = _BOARD if pin == self._board_pin else pin
+            fault = None if dies else faults[place]
+            if fault == "frozen":
+                continue
+            if dies:
+                celsius = pack.board_temperature_c + getattr(pack, "die_extra_c", 0.0)
+                volts = _DIE_25C_V - _DIE_V_PER_K * (celsius - 25)
+            elif fault is None:
+                volts = self._thermistor_v(pack, place)
+            else:
+                volts = _PULL_UP_V if fault == "open" else 0.0
+            counts = int(volts / _STEP_V + 0.5)
+            if pin == jitter and fault is None:
+                counts += 1
+            readings.append((pin, max(0, min(_LAST, counts))))
+        return readings
+
+    def _thermistor_v(self, pack, place):
+        sites = pack.cell_temperature_c
+        ohm = _resistance(273.15 + (pack.board_temperature_c if place == _BOARD else sites[place]))
+        return _PULL_UP_V * ohm / (ohm + _PULL_UP_OHM)
+
+
+def _resistance(kelvin):
+    """Steinhart and Hart, solved for the resistance by halving."""
+    low, high = log(100.0), log(1e6)
+    for _ in range(30):
+        middle = (low + high) / 2
+        if 1 / (_A + _B * middle + _C * middle**3) > kelvin:
+            low = middle
+        else:
+            high = middle
+    return exp(low)
