@@ -5,8 +5,10 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.cellsteward
-# In a folder of their own: these stubs stand in for those of Python's standard library.
-RP2_STUBS := micropython-rp2-stubs==1.29.0.post1
+# In folders of their own: these stubs stand in for those of Python's standard library, and each
+# port has its own `machine`.
+STUBS_VERSION := 1.29.0.post1
+PORTS := rp2 esp32
 BOARD ?= pico
 PORT ?= auto
 
@@ -39,9 +41,11 @@ lint: $(STAMPS)/test ## Check style, formatting and who may import whom
 	$(BIN)/ruff format --check .
 	PYTHONPATH=firmware/lib $(BIN)/lint-imports
 
-types: $(STAMPS)/test ## Check types, of the device code against its port's stubs
+types: $(STAMPS)/test $(STAMPS)/stubs ## Check types, of the device code against each port's stubs
 	$(BIN)/pyright
-	$(BIN)/pyright --project boards/pico/pyrightconfig.json
+	@for port in $(PORTS); do \
+	    $(BIN)/pyright --project boards/pyright/$$port.json || exit 1; \
+	done
 
 balancing-run: $(STAMPS)/test ## Balance 16 cells with the whole firmware on the simulated board (minutes)
 	$(BIN)/python -m pytest -s host_tests/system/balancing_run.py $(ARGS)
@@ -84,7 +88,7 @@ limits-month: $(STAMPS)/test ## A month of an inverter that obeys limits, all ch
 	PYTHONPATH=firmware/lib:tools $(BIN)/python -m host_tests.bms.limits_month $(ARGS)
 
 docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
-	@for tables in commissioning_docs compatibility_docs console_docs dbc limit_docs links_docs \
+	@for tables in board_docs commissioning_docs compatibility_docs console_docs dbc limit_docs links_docs \
 	    modbus_docs \
 	    parameter_docs point_docs register_maps times_docs; do \
 	    $(BIN)/python -m cellsteward.$$tables || exit 1; \
@@ -113,11 +117,17 @@ $(STAMPS)/run: pyproject.toml | $(BIN)/python
 $(STAMPS)/test: pyproject.toml host_tests/wasm/package.json | $(BIN)/python
 	@echo "Setting up $(VENV) for tests (once)..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade \
-	    --target $(VENV)/stubs $(RP2_STUBS)
 	@mkdir -p $(VENV)/wasm && cp host_tests/wasm/package.json $(VENV)/wasm/
 	@PATH="$(abspath $(BIN)):$$PATH" npm install --silent --no-audit --no-fund --prefix $(VENV)/wasm
 	@mkdir -p $(STAMPS) && touch $(STAMPS)/run $@
+
+$(STAMPS)/stubs: Makefile $(STAMPS)/test
+	@echo "Setting up $(VENV) for type checks (once)..."
+	@for port in $(PORTS); do \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade \
+	        --target $(VENV)/stubs-$$port micropython-$$port-stubs==$(STUBS_VERSION) || exit 1; \
+	done
+	@touch $@
 
 # PyBaMM, which computes the days of `make bench-soc`, is large.
 $(STAMPS)/bench: pyproject.toml $(STAMPS)/test

@@ -188,6 +188,11 @@ class Application:
                 "'modbus_tcp_port' is set, but board '%s' has no network: set it to 0"
                 % self._board.NAME
             )
+        for setting in self._board.LACKS:
+            if value(setting):
+                refused.append(
+                    "'%s' is set, but board '%s' has no pin for it" % (setting, self._board.NAME)
+                )
         if contactor or value("predischarge"):
             from bms import precharge
 

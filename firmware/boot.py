@@ -11,9 +11,9 @@ import sys
 
 
 def load_board():
-    """The one board whose folder stands in /boards."""
+    """The one board whose folder stands in /boards; what boards share begins with "_"."""
     name = [entry for entry in os.listdir("/boards") if entry[0] not in "._"][0]
-    return __import__("boards.%s.board" % name, None, None, ("board",))
+    return __import__("boards.%s.board" % name, None, None, ("board",)).board
 
 
 def exists(path):

@@ -4,6 +4,8 @@
 every board has.
 """
 
+import sys
+
 from boards.sim.simulation import simulation
 from boards.sim.sockets import TcpListener
 
@@ -16,6 +18,8 @@ ticks_diff = simulation.clock.ticks_diff
 
 # The chip's DCHG and DDSG outputs are wired into the supply of the contactors' coils (law 5).
 AFE_TRIPS_OPEN_CONTACTORS = True
+
+LACKS = ()  # no setting that this board can not serve
 
 
 def gates_off():
@@ -110,3 +114,6 @@ def stop_timer():
 def watchdog(timeout_ms):
     """A watchdog that really ends the run."""
     return simulation.watchdog(timeout_ms)
+
+
+board = sys.modules[__name__]  # what boot.py takes

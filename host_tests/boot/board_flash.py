@@ -12,6 +12,8 @@ MICROPYTHON = Path(sys.prefix) / "bin" / "micropython"
 
 # Keeps a diary instead of driving pins. The pin for a maintenance boot is tied by `pin`.
 BOARD = """
+import sys
+
 diary = ["board"]
 
 def gates_off():
@@ -21,6 +23,8 @@ def gates_off():
 def maintenance_requested():
     diary.append("pin")
     return {pin}
+
+board = sys.modules[__name__]
 """
 APP = """
 from helper import NAME

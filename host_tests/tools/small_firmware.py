@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cellsteward import ROOT
+from cellsteward import ROOT, board_files
 from cellsteward.flash import TARGETS
 from host_tests.boot.board_flash import APP, BOARD
 
@@ -12,7 +12,7 @@ PICO_ON_UNIX = replace(TARGETS["pico"], machine="linux")
 
 def small_checkout(folder, app=APP):
     """Write it into `folder`; its application names itself "new"."""
-    pico = (ROOT / "boards" / "pico" / "board.py").read_text()
+    boards = {f"boards/{path}": ROOT / "boards" / path for path in board_files.files("pico")}
     files = {
         "firmware/boot.py": (ROOT / "firmware" / "boot.py").read_text(),
         "firmware/main.py": (ROOT / "firmware" / "main.py").read_text(),
@@ -20,8 +20,7 @@ def small_checkout(folder, app=APP):
         "firmware/lib/helper.py": "NAME = 'new'\n",
         "firmware/lib/deep/er/__init__.py": '"""A package."""\n',
         "boards/stub/board.py": BOARD.format(pin=False, on_gates_off="pass"),
-        "boards/pico/board.py": pico,
-    }
+    } | {name: path.read_text() for name, path in boards.items()}
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

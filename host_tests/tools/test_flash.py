@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cellsteward import ROOT
+from cellsteward import ROOT, board_files
 from cellsteward.cli import app
 from cellsteward.device import Device, FlashError, Port
 from cellsteward.flash import (
@@ -103,11 +103,51 @@ def test_a_new_enough_micropython_is_accepted(version):
         ({"machine": "Generic ESP32 module with ESP32"}, "'Generic ESP32 module with ESP32', not"),
         ({"machine": "Raspberry Pi Pico2 with RP2350"}, "not a Raspberry Pi Pico"),
         ({"boards": ("esp32",)}, "was set up as 'esp32'"),
+        ({"boards": ("pico_w",)}, "was set up as 'pico_w'"),
     ],
 )
 def test_a_board_that_this_firmware_is_not_for_is_refused_in_a_sentence(changes, says):
     with pytest.raises(FlashError, match=says):
         check(found(**changes), PICO)
+
+
+# MICROPY_HW_BOARD_NAME "with" MICROPY_HW_MCU_NAME of MicroPython's boards/*/mpconfigboard.h
+MACHINES = {
+    "pico": ["Raspberry Pi Pico with RP2040"],
+    "pico_w": ["Raspberry Pi Pico W with RP2040"],
+    "pico2": ["Raspberry Pi Pico2 with RP2350"],
+    "pico2_w": ["Raspberry Pi Pico 2 W with RP2350"],
+    "esp32": ["Generic ESP32 module with ESP32", "Generic ESP32 module with SPIRAM with ESP32"],
+    "esp32s3": [
+        "Generic ESP32S3 module with ESP32S3",
+        "Generic ESP32S3 module with Octal-SPIRAM with ESP32S3",
+    ],
+}
+
+
+@pytest.mark.parametrize("board", sorted(TARGETS))
+def test_a_board_file_goes_on_its_own_processor_only(board):
+    target = TARGETS[board]
+    for other, machines in MACHINES.items():
+        for machine in machines:
+            if TARGETS[other].machine == target.machine:
+                check(found(machine=machine), target)
+            else:
+                with pytest.raises(FlashError, match="not a"):
+                    check(found(machine=machine), target)
+
+
+def test_an_esp32_is_never_guessed_among_serial_adapters():
+    with pytest.raises(FlashError, match=r"can not be told.*--port(?s:.*)/dev/ttyUSB0"):
+        choose_port("auto", TARGETS["esp32"], [RS485_ADAPTER])
+    with pytest.raises(FlashError, match="none is plugged in"):
+        choose_port("auto", TARGETS["esp32"], [])
+    assert choose_port("/dev/ttyUSB0", TARGETS["esp32"], [RS485_ADAPTER]) is RS485_ADAPTER
+
+
+def test_an_esp32s3_is_found_by_its_own_usb():
+    port = Port("/dev/ttyACM1", (0x303A, 0x4001), "7cdfa1", "Espressif Device")
+    assert choose_port("auto", TARGETS["esp32s3"], [PICO_PORT, RS485_ADAPTER, port]) is port
 
 
 @pytest.mark.parametrize("printed", ["", "Traceback", "[1]", '{"version": 1}'])
@@ -127,7 +167,25 @@ def test_without_mpy_cross_all_sources_of_the_application_are_copied():
         for path in firmware.rglob("*.py")
         if path.name not in ("boot.py", "main.py")
     }
-    assert set(release.root_files) == {"/boot.py", "/main.py", "/boards/pico/board.py"}
+    assert list(release.root_files) == [
+        "/boot.py",
+        "/main.py",
+        "/boards/_common.py",
+        "/boards/_rp2.py",
+        "/boards/pico/board.py",
+    ]
+
+
+@pytest.mark.parametrize("board", sorted(TARGETS))
+def test_every_board_gets_its_own_file_and_what_it_imports_and_no_other(board):
+    shared = "_rp2.py" if board.startswith("pico") else "_esp32.py"
+    assert set(build_release(ROOT, board, ROOT, None).root_files) == {
+        "/boot.py",
+        "/main.py",
+        "/boards/_common.py",
+        f"/boards/{shared}",
+        f"/boards/{board}/board.py",
+    }
 
 
 def test_with_mpy_cross_the_application_is_compiled_for_this_micropython(tmp_path):
@@ -191,7 +249,7 @@ def test_a_dry_run_prints_the_plan_and_every_file():
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--board", "toaster"], 2, "there is no board 'toaster'; known are: pico."),
+        (["--board", "toaster"], 2, "there is no board 'toaster'; known are: pico, pico_w, "),
         (["--port", "/dev/no-such-port"], 1, "can not open /dev/no-such-port: No such file"),
     ],
 )
@@ -202,7 +260,7 @@ def test_mistakes_are_one_sentence(arguments, code, says):
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_every_board_that_can_be_flashed_has_a_folder_and_a_page():
+def test_every_board_can_be_flashed_and_has_a_page():
+    assert sorted(TARGETS) == board_files.names()
     for name in TARGETS:
-        assert (ROOT / "boards" / name / "board.py").is_file()
         assert (ROOT / "docs" / "boards" / f"{name}.md").is_file()

@@ -43,9 +43,10 @@ class Port:
 
 
 class Board:
-    """The shape of boards/pico/board.py."""
+    """The shape of boards/_common.py's."""
 
     NAME = "pico"
+    LACKS = ()
     ticks = 0
 
     def ticks_ms(self):

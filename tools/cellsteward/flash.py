@@ -21,7 +21,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from cellsteward import ROOT
+from cellsteward import ROOT, board_files
 from cellsteward.device import CONSOLE, REPL, Device, FlashError, Port
 from cellsteward.shrinking import shrink_files
 
@@ -38,8 +38,9 @@ _HELD = (
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of board: its folder under boards/, words for people, what its MicroPython calls the
-    machine (a part of it), and the USB ids (vendor, product) of that MicroPython."""
+    """A kind of board: its folder under boards/, words for people, its processor as MicroPython
+    calls it (a word of the machine's name), and the USB ids (vendor, product) of that MicroPython.
+    Without ids the board has a USB chip that other adapters have, too."""
 
     name: str
     words: str
@@ -47,9 +48,20 @@ class Target:
     usb_ids: tuple[tuple[int, int], ...]
 
 
+# MicroPython, ports/rp2/boards/RPI_PICO*/mpconfigboard.h
+_PICO_USB = ((0x2E8A, 0x0005),)
+
 TARGETS = {
-    # USB ids: MicroPython, ports/rp2/boards/RPI_PICO*/mpconfigboard.h
-    "pico": Target("pico", "Raspberry Pi Pico", "RP2040", ((0x2E8A, 0x0005),)),
+    target.name: target
+    for target in (
+        Target("pico", "Raspberry Pi Pico", "RP2040", _PICO_USB),
+        Target("pico_w", "Raspberry Pi Pico W", "RP2040", _PICO_USB),
+        Target("pico2", "Raspberry Pi Pico 2", "RP2350", _PICO_USB),
+        Target("pico2_w", "Raspberry Pi Pico 2 W", "RP2350", _PICO_USB),
+        Target("esp32", "ESP32", "ESP32", ()),
+        # MicroPython, ports/esp32/mpconfigport.h: its own USB, not the adapter beside it
+        Target("esp32s3", "ESP32-S3", "ESP32S3", ((0x303A, 0x4001),)),
+    )
 }
 
 
@@ -142,6 +154,11 @@ def choose_port(wanted: str, target: Target, present: list[Port]) -> Port:
     listed = "".join(f"\n    {port.name}  {port.words}" for port in fitting or present)
     if fitting:
         raise FlashError(f"several boards are plugged in; say which one with --port:{listed}")
+    if not target.usb_ids:
+        raise FlashError(
+            f"an {target.words} can not be told from other serial adapters; say with --port which "
+            f"it is:{listed or ' none is plugged in'}"
+        )
     others = f" If it is one of these, say so with --port:{listed}" if present else ""
     raise FlashError(
         f"no {target.words} with MicroPython is plugged in. A new board needs MicroPython first: "
@@ -173,7 +190,7 @@ def check(found: Found, target: Target) -> None:
             f"the board runs MicroPython {version}, the firmware needs {oldest} or newer: install "
             "it first (docs/flashing.md); files and settings on the board stay."
         )
-    if target.machine not in found.machine:
+    if target.machine not in found.machine.split():
         raise FlashError(
             f"the board says that it is a '{found.machine}', not a {target.words}: its pins would "
             "do something else. Nothing was changed."
@@ -202,7 +219,7 @@ def build_release(root: Path, board: str, folder: Path, compiler: str | None) ->
     """Collect the firmware of the checkout at `root`; compiled files are put into `folder`."""
     firmware = root / "firmware"
     sources = (firmware / "app.py", *sorted(firmware.glob("lib/**/*.py")))
-    boards = sorted((root / "boards" / board).glob("*.py"))
+    boards = [root / "boards" / path for path in board_files.files(board, root)]
     users = [*boards, *(firmware / name for name in _AT_ROOT)]
     if compiler is None:
         slot_files = {source.relative_to(firmware).as_posix(): source for source in sources}
@@ -215,7 +232,7 @@ def build_release(root: Path, board: str, folder: Path, compiler: str | None) ->
     # side by side it would take the first.
     root_files = {f"/{name}": firmware / name for name in _AT_ROOT}
     for source in boards:
-        root_files[f"/boards/{board}/{source.name}"] = source
+        root_files[f"/{source.relative_to(root).as_posix()}"] = source
     return Release(slot_files, root_files, compiler is not None)
 
 
@@ -248,7 +265,8 @@ def plan(release: Release, board: str, slot_in_use: str | None) -> list[Operatio
     kilobytes = sum(len(content) for content in data.values()) / 1024
     folders = [slot, *_folders(slot, release.slot_files), "/boards", f"/boards/{board}"]
     waiting = [f"{path}.new" for path in release.root_files]
-    # boot.py comes after the board file that it loads, and the slot's name after both.
+    # boot.py comes after the board file that it loads, which comes after what it imports, and the
+    # slot's name after all.
     replaced = sorted(release.root_files, key=lambda path: not path.startswith("/boards/"))
     kind = "compiled" if release.compiled else "as source, mpy-cross is not installed"
     return [

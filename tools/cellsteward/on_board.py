@@ -51,7 +51,7 @@ def inspect():
         "machine": sys.implementation._machine,
         "mpy": getattr(sys.implementation, "_mpy", 0) & 0xFF,
         "slot": slot_in_use(),
-        "boards": [name for name in boards if not name.startswith("__")],
+        "boards": [name for name in boards if name[0] not in "._"],
     }
     print(json.dumps(found))
 

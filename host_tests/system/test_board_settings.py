@@ -1,4 +1,4 @@
-"""A board without a network refuses settings that ask for one, and says what to change."""
+"""A board refuses settings that ask for what it lacks, and says what to change."""
 
 import os
 import subprocess
@@ -12,28 +12,39 @@ from bms.parameters import Parameters
 class Board:
     NAME = "pico"
     AFE_TRIPS_OPEN_CONTACTORS = True
+    LACKS = ()
 
 class Networked(Board):
     def tcp_listener(self, port):
         pass
 
-class Application:
-    def __init__(self, board):
+class Application(app.Application):
+    def __init__(self, board):  # no more than the question needs
         self._board = board
+        self._built = False
         self.parameters = Parameters()
         self.parameters.load({"chemistry": 0, "series_cells": 16, "design_capacity_mah": 280000})
 
+class Small(Board):
+    LACKS = ("heater", "current_sensor")
+
+def problems(board, name, value, about):
+    asked = Application(board)
+    values = list(asked.parameters.values)
+    values[asked.parameters.index(name)] = value
+    found = [line for line in asked._board_problems(values) if about in line]
+    print(len(found), found)
+
 for board in (Board(), Networked()):
     for port in (0, 502):
-        asked = Application(board)
-        values = list(asked.parameters.values)
-        values[asked.parameters.index("modbus_tcp_port")] = port
-        found = [line for line in app.Application._board_problems(asked, values) if "tcp" in line]
-        print(len(found), found)
+        problems(board, "modbus_tcp_port", port, "tcp")
+for board in (Board(), Small()):
+    for heater in (0, 1):
+        problems(board, "heater", heater, "no pin")
 """
 
 
-def test_only_a_board_with_a_network_takes_a_modbus_tcp_port(tmp_path):
+def test_only_a_board_that_can_takes_a_modbus_tcp_port_or_a_heater(tmp_path):
     script = tmp_path / "ask.py"
     script.write_text(SCRIPT)
     done = subprocess.run(
@@ -49,10 +60,11 @@ def test_only_a_board_with_a_network_takes_a_modbus_tcp_port(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert [line[0] for line in lines] == ["0", "1", "0", "0"]
+    assert [line[0] for line in lines] == ["0", "1", "0", "0", "0", "0", "0", "1"]
     assert "board 'pico' has no network: set it to 0" in lines[1]
+    assert "'heater' is set, but board 'pico' has no pin for it" in lines[7]
 
 
-def test_the_pico_has_no_network():
-    assert "def tcp_listener" not in (ROOT / "boards" / "pico" / "board.py").read_text()
+def test_no_board_but_the_simulated_one_has_a_network():
+    assert "def tcp_listener" not in (ROOT / "boards" / "_common.py").read_text()
     assert "def tcp_listener" in (ROOT / "boards" / "sim" / "board.py").read_text()

@@ -1,0 +1,11 @@
+"""Raspberry Pi Pico 2 W: BQ76952, MCP2515, RS485 transceiver. Wiring: docs/boards/pico2_w.md."""
+
+from boards._common import Board
+from boards._rp2 import PICO_PINS, RP2350
+
+board = Board(
+    "pico2_w",
+    RP2350,
+    PICO_PINS,
+    afe_trips_open_contactors=True,  # as docs/boards/wiring.md wires the coils' supply
+)
