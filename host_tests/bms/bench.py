@@ -44,6 +44,7 @@ class Bench:
     """`settings` are parameters by name; what happens is in `chip`, `battery` and the points."""
 
     def __init__(self, configured=True, period_ms=100, interlock=False, **settings):
+        settings.setdefault("step_period_ms", period_ms)
         self.parameters = parameters_with(settings) if configured else Parameters()
         self.points = Points(ROWS)
         self.table = Faults()

@@ -198,7 +198,7 @@ def test_the_resistor_gets_a_second_try_only_when_it_fits():
 def test_an_unknown_bus_heats_as_an_empty_one():
     heats = []
     for measured in (True, False):
-        resistor = Resistor(precharge_max_j=200)
+        resistor = Resistor(precharge_max_j=230)
         resistor.sample.bus_mv = 0 if measured else STACK_MV
         resistor.precharge.begin(STACK_MV)
         resistor.step(2000, measured)
@@ -268,26 +268,26 @@ def test_no_order_of_events_gives_the_resistor_more_than_it_bears(events, ohm, c
     ("settings", "word"),
     [
         ({}, ""),
-        # 16 * 3.65 V = 58.4 V; 58.4 V^2 / 47 ohm * 3 s = 217.7 J
+        # 16 * 3.65 V = 58.4 V; 58.4 V^2 / 47 ohm * 3.5 s = 254.0 J
         ({"series_cells": 16}, ""),
-        ({"series_cells": 16, "precharge_max_j": 217}, "precharge_max_j"),
-        ({"series_cells": 16, "precharge_max_j": 219}, ""),
+        ({"series_cells": 16, "precharge_max_j": 253}, "precharge_max_j"),
+        ({"series_cells": 16, "precharge_max_j": 255}, ""),
         ({"series_cells": 16, "precharge_ohm": 25}, "precharge_max_j"),
         # A processor that hangs: the chip's watchdog after 4 s and 0.25 s; 308.4 J
         ({"series_cells": 16, "power_path": 2}, ""),
         ({"series_cells": 16, "power_path": 2, "precharge_max_j": 308}, "precharge_max_j"),
         ({"series_cells": 16, "power_path": 2, "precharge_max_j": 310}, ""),
         ({"series_cells": 16, "power_path": 1, "precharge_max_j": 308}, ""),
-        # 5.25 s: 381.0 J; with 1 s of the watchdog a late step takes longer: 217.7 J
+        # 5.25 s: 381.0 J; with 1 s of the watchdog a late step takes longer: 254.0 J
         (
             {"series_cells": 16, "power_path": 2, "afe_watchdog_s": 5, "precharge_max_j": 380},
             "precharge_max_j",
         ),
         (
-            {"series_cells": 16, "power_path": 2, "afe_watchdog_s": 1, "precharge_max_j": 217},
+            {"series_cells": 16, "power_path": 2, "afe_watchdog_s": 1, "precharge_max_j": 253},
             "precharge_max_j",
         ),
-        ({"series_cells": 16, "power_path": 2, "afe_watchdog_s": 1, "precharge_max_j": 219}, ""),
+        ({"series_cells": 16, "power_path": 2, "afe_watchdog_s": 1, "precharge_max_j": 255}, ""),
         ({"precharge_time_max_ms": 549}, "precharge_time_max_ms"),
         ({"precharge_time_max_ms": 550}, ""),
         ({"precharge_time_max_ms": 949, "power_path": 2}, "precharge_time_max_ms"),

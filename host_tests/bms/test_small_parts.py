@@ -685,6 +685,55 @@ def test_a_step_may_be_as_late_as_its_parameter_says(late_ms):
     assert active(register) == ({"fast_path_overrun"} if late_ms > 700 else set())
 
 
+PERIOD_MS = 100
+
+
+def overruns(steps, **settings):
+    """Positions of the steps, given by their lengths in ms, that say that they come too late."""
+    part, register = time_of(step_period_ms=PERIOD_MS, overrun_ms=700, **settings)
+    found = []
+    for position, elapsed_ms in enumerate(steps):
+        part.step(elapsed_ms)
+        register.step(HOLD_MS)  # what was said before is over
+        if active(register):
+            found.append(position)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("elapsed_ms", "first"),
+    [(200, None), (201, 3), (350, 2), (351, 1), (700, 1), (701, 0)],
+)
+def test_steps_that_go_on_being_late_are_an_overrun(elapsed_ms, first):
+    """Each later than two periods, none as late as `overrun_ms`: together they are."""
+    found = overruns([elapsed_ms] * 20)
+    assert found == ([] if first is None else list(range(first, 20)))
+
+
+def test_late_steps_are_made_good_by_as_much_time_of_steps_that_are_not():
+    one_late = [600, *[100] * 6]
+    assert overruns(one_late * 20) == []
+    assert overruns([600, *[100] * 4, 300]) == []
+    assert overruns([600, *[100] * 4, 501]) == [5]
+
+
+def test_every_other_step_late_is_an_overrun():
+    assert overruns([600, 200] * 2) == [2]
+
+
+def test_after_an_overrun_it_takes_its_time_in_steps_that_are_not_late():
+    """However long it was, the way back is never longer."""
+    assert overruns([3600, *[100] * 4, 400]) == [0]
+    assert overruns([3600, *[100] * 4, 401]) == [0, 5]
+
+
+def test_a_step_may_never_be_later_than_its_parameter_says_whatever_the_period():
+    part, register = time_of(step_period_ms=250, overrun_ms=300)
+    part.step(301)
+    register.step(0)
+    assert active(register) == {"fast_path_overrun"}
+
+
 def test_one_long_step_counts_all_its_seconds():
     part, _ = time_of()
     part.step(3500)

@@ -20,7 +20,7 @@ _TYPED = {"console": "unlock 1234\rclear\r"}
 _READY_S = 25  # after a start
 _WATCHDOG_S = 3.0  # of the processor
 _CHIP_WATCHDOG_MS = 4000  # default of afe_watchdog_s, counted from the last transfer
-_OVERRUN_MS = 900 + 900  # step_slow: the first late step, and the one that says so
+_OVERRUN_MS = 900 + 900  # step_slow: the second one exceeds overrun_ms, by default 1500
 _LATE_S = 8
 
 
@@ -241,7 +241,10 @@ def _slow_steps(draw):
     at_s = round(_READY_S + draw.uniform(1, 20), 3)
     first = Leg(
         "power_on", at_s + 20, "watchdog", [[at_s, {"inject": "step_slow"}]],
-        [("ended by", at_s + _WATCHDOG_S + 1)],
+        [
+            ("off within", at_s, _OVERRUN_MS + 2 * PERIOD_MS, "cd"),
+            ("ended by", at_s + _WATCHDOG_S + 1),
+        ],
     )  # fmt: skip
     return [first, _well("watchdog", ("resets", _READY_S, 1))]
 

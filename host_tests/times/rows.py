@@ -235,8 +235,12 @@ ROWS = (
         settings={**_PORTS, "link_loss_policy": 2, "link_loss_s": 5}, last_s=9,
     ),
     Row(
-        "fast_path_overrun", "fast_path_overrun", SOFTWARE, "cd", ((0, {"stall_ms": 1100}),),
-        (1100,), 0, 1, last_s=3, stalls=False,
+        "fast_path_overrun", "fast_path_overrun", SOFTWARE, "cd", ((0, {"stall_ms": 1600}),),
+        (1600,), 0, 1, last_s=3, stalls=False,
+    ),
+    Row(
+        "slow_steps", "fast_path_overrun", SOFTWARE, "cd", _now("watchdog_dead", "step_slow"),
+        ("overrun_ms",), 0, 1, more=(("a slow step", 900),), last_s=3, stalls=False,
     ),
     Row(
         "interlock_open", "interlock_open", SOFTWARE, "cd", _now("interlock_broken"),

@@ -139,7 +139,7 @@ ROWS = b"""
 113a|gate_mismatch_ms|ms|u16|300|10000|2000|now|Gates may differ from their command for this long
 113b|thermistor_frozen_dc|0.1C|u16|10|500|100|now|A sensor that stands still while the others move by this is frozen; a single one, while the chip moves by twice this
 113c|thermistor_frozen_s|s|u16|60|36000|1800|now|but only after it stood still for this long; a single one, for four times this
-113d|overrun_ms|ms|u16|300|2000|1000|now|The fast path may be late by this much; a flash erase takes up to 400 ms, and a write may need two
+113d|overrun_ms|ms|u16|300|2000|1500|now|Late steps (more than two periods) may take this long together; the three flash erases of a saved configuration take up to 1.2 s
 
 # The power path: what switches the current
 1140|power_path|common_port separate_ports contactor|u16|0|2|0|restart|Switches on a common port, separate charge and discharge ports, or contactors
