@@ -208,7 +208,7 @@ def judge_contactors(world, row, before):
     if path._phase in TIMELESS:
         path._phase_ms = 0
     if path._phase != ON:
-        path._contacts._low_ms = 0
+        path._contacts._apart_ms = 0
     if row.what == CLEAR:
         watcher.tries = 0 if watcher.tries == REPORTED else watcher.tries
     elif row.what == OPEN_LINES:

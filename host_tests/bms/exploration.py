@@ -39,7 +39,7 @@ LIMITS = {
     "_on_ms": TIME_MAX_MS + 1,
     "_phase_ms": TIME_MAX_MS + 1,
     "_still_ms": SETTLE_MS + 1,
-    "_low_ms": SETTLE_MS + 1,
+    "_apart_ms": SETTLE_MS + 1,
     "_open_ms": 1000,
     "_differs_ms": MISMATCH_MS + 1,
 }

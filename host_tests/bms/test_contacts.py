@@ -23,7 +23,7 @@ from host_tests.bms.path_parts import PERIOD_MS, STACK_MV, Contactors, PathBench
 ALL = (POSITIVE, NEGATIVE, PRECHARGE)
 WELDED = ("contactor_positive_welded", "contactor_negative_welded", "precharge_relay_welded")
 SETTLE_MS = 200
-LOW_MS = 1000  # a closed path may show a low bus for so long (bms.contacts)
+APART_MS = 1500  # a closed path may show another bus for so long (bms.contacts)
 BREAK_MA = 250000
 MISMATCH_MS = 1000
 
@@ -49,8 +49,8 @@ class Alone:
     def too_high(self, elapsed_ms, measured=True):
         return self.contacts.bus_too_high(self.sample, measured, elapsed_ms, self.register)
 
-    def too_low(self, elapsed_ms):
-        return self.contacts.bus_too_low(self.sample, elapsed_ms, self.register)
+    def apart(self, elapsed_ms):
+        return self.contacts.bus_apart(self.sample, elapsed_ms, self.register)
 
     def check_reported(self, name):
         """The fault is there while it is reported, and not a moment longer."""
@@ -122,31 +122,42 @@ def test_a_bus_that_is_still_full_when_it_should_be_empty_is_a_weld(before):
     assert not alone.too_high(1)
 
 
-@pytest.mark.parametrize("settle_ms", [SETTLE_MS, LOW_MS])
-@pytest.mark.parametrize("before", ["built", "opened", "was high enough"])
-def test_a_bus_that_is_too_low_for_too_long_is_a_contactor_that_is_open(before, settle_ms):
+LOW_MV, HIGH_MV = STACK_MV * 900 // 1000, STACK_MV * 1050 // 1000
+
+
+@pytest.mark.parametrize("settle_ms", [SETTLE_MS, 1000])
+@pytest.mark.parametrize("before", ["built", "opened", "low enough", "high enough"])
+@pytest.mark.parametrize("bus_mv", [LOW_MV - 1, HIGH_MV + 1])
+def test_a_bus_that_is_apart_for_too_long_is_a_contactor_that_is_open(bus_mv, before, settle_ms):
     alone = Alone(contactor_settle_ms=settle_ms)
     if before != "built":
-        assert not alone.too_low(LOW_MS)
+        assert not alone.apart(APART_MS)
     if before == "opened":
         alone.contacts.open()
-    elif before == "was high enough":
-        alone.sample.bus_mv = STACK_MV * 9 // 10
-        assert not alone.too_low(100)
-    alone.sample.bus_mv = STACK_MV * 9 // 10 - 1
-    assert not alone.too_low(LOW_MS)
-    assert alone.too_low(1)
+    elif before != "built":
+        alone.sample.bus_mv = LOW_MV if before == "high enough" else HIGH_MV
+        assert not alone.apart(100)
+    alone.sample.bus_mv = bus_mv
+    assert not alone.apart(APART_MS)
+    assert alone.apart(1)
     alone.check_reported("contactor_stuck_open")
+
+
+def test_a_bus_that_a_charger_holds_after_a_load_emptied_it_was_apart_all_the_time():
+    alone = Alone()
+    assert not alone.apart(APART_MS)
+    alone.sample.bus_mv = HIGH_MV + 1
+    assert alone.apart(1)
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_a_large_current_through_a_low_bus_shows_that_the_contactor_is_closed(sign):
     alone = Alone(contactor_open_ma=5000)
     alone.sample.current_ma = sign * 5001
-    assert not alone.too_low(10 * LOW_MS)
+    assert not alone.apart(10 * APART_MS)
     alone.sample.current_ma = sign * 5000
-    assert not alone.too_low(LOW_MS)
-    assert alone.too_low(1)
+    assert not alone.apart(APART_MS)
+    assert alone.apart(1)
 
 
 # -- the path

@@ -247,7 +247,7 @@ def shorter_times(monkeypatch):
     """Minutes are some periods here."""
     monkeypatch.setattr(contactor_path, "_PAUSE_MS", PAUSE_MS)
     monkeypatch.setattr(contactor_path, "_LOOK_MS", LOOK_MS)
-    monkeypatch.setattr(contacts, "_LOW_MAX_MS", SETTLE_MS)
+    monkeypatch.setattr(contacts, "_APART_MAX_MS", SETTLE_MS)
 
 
 def contactor_inputs(**values):

@@ -169,7 +169,7 @@ class ContactorPath:
             if not self._cut_off(sample):
                 found |= contacts.found_stuck_open(register)
             if self._phase == _ON:
-                found |= contacts.bus_too_low(sample, elapsed_ms, register)
+                found |= contacts.bus_apart(sample, elapsed_ms, register)
         for row in range(len(self._own_faults)):
             found |= register.is_active(self._own_faults[row])
         return found
