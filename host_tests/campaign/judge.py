@@ -7,11 +7,20 @@ says. Once an episode did not recover, nothing after it in the same boot is judg
 from dataclasses import dataclass, field
 
 from host_tests.campaign.record import FAULT, FAULTS, NAMES, Record
-from host_tests.campaign.rows import CONTACTORS, NEVER, PERIOD_MS, RAISED_BY_PAIRS, rows_of
+from host_tests.campaign.rows import (
+    CONTACTORS,
+    NEVER,
+    PERIOD_MS,
+    RAISED_BY_PAIRS,
+    beside,
+    rows_of,
+)
 from host_tests.campaign.truth import LIMITS, crossing, released_s, spans
 
 LATCHING = {name for bit, name in enumerate(NAMES) if FAULTS.latching[bit]}
 _UNDERVOLTAGES = {"cell_undervoltage", "pack_undervoltage"}  # charge current or a person
+_REBOUNDS = "undervoltage_rebounds"
+_EMPTIED_MIN = 1 + 3  # default of undervoltage_rebounds_max: the first time is no rebound
 _LIMIT = {"c": "charge_current_limit_ma", "d": "discharge_current_limit_ma"}
 _WAY = {"c": 1, "d": -1}
 _FLOWS_MA = 1000
@@ -35,6 +44,10 @@ _FLOOR_MV = 1500 - 5  # cell_floor_mv
 _FLOOR_S = 12  # of rest are asked for: 10 s, and a status before and after
 _CALM_S = 30 + 2  # limits.md: half a minute of room; and two turns of the slow path
 _REST_MA = 400  # less than what counts as rest, 500
+# A closed path with another voltage on its bus (docs/power-paths.md, "Welds"): 1.5 s, two periods,
+# the stack's scan and the armature, in statuses of a second; half a percent for the measurement.
+_APART_S = 3
+_APART_PERMILLE = (895, 1055)
 
 
 @dataclass
@@ -93,7 +106,7 @@ class _Judgement:
         self._boot = boot
         self._episode = episode
         self._record = record
-        self._rows = [rows[name] for name in episode.faults]
+        self._rows = [self._as_it_comes(rows[name]) for name in episode.faults]
         self._start_s = start_s
         self._verdict = verdict
         self._first_s = min(episode.inject_s)
@@ -102,8 +115,14 @@ class _Judgement:
         for status in record.between(self._first_s, episode.end_s):
             self._shown.update(status["points"].get("faults") or ())
         self._blind = any(row.blinds for row in self._rows)
+        self._burned = self._find_burned()
         self._said = set()
         self.recovered = True
+
+    def _as_it_comes(self, row):
+        """The row beside what is there when it comes."""
+        inject_s = dict(zip(self._episode.faults, self._episode.inject_s, strict=True))
+        return beside(row, [name for name in inject_s if inject_s[name] <= inject_s[row.name]])
 
     def judge(self):
         """Collect times and violations in the verdict."""
@@ -111,6 +130,7 @@ class _Judgement:
         for row, inject_s in zip(self._rows, self._episode.inject_s, strict=True):
             opened |= self._judge_row(row, inject_s)
         self._judge_unmasking()
+        self._judge_burned()
         self._judge_truth()
         self._judge_consistency()
         self._judge_chatter()
@@ -155,6 +175,8 @@ class _Judgement:
             names = row.names
             for other in others:  # who blinds first is named
                 names += other.names + other.also
+            if row.fuse:
+                names += self._opened_first(row, inject_s + row.within_ms / 1000)
             at_s = 0.0 if self._episode.from_start else inject_s
             needed = row.needs and not self._episode.from_start  # there it comes on
             if needed and not self._record.is_on(row.needs, at_s - 0.001):
@@ -195,6 +217,17 @@ class _Judgement:
         other, instead = row.masked_by
         return instead if other in self._episode.faults else row.stubborn
 
+    def _opened_first(self, row, until_s):
+        """Faults of the other cause that opened the path before the fuse could show."""
+        logged = self._record.logged(int(self._first_s), until_s)
+        return tuple(
+            name
+            for other in self._rows
+            if other is not row
+            for name in other.names + other.signals
+            if name in logged and FAULTS.blocks[NAMES.index(name)] & _BIT["d"]
+        )
+
     def _contactors_ms(self, gates, cause):
         if self._boot.pack != CONTACTORS:
             return 0
@@ -209,6 +242,8 @@ class _Judgement:
         due_s = since_s + within_ms / 1000
         if taken_ms is not None and taken_ms <= within_ms:
             self._verdict.times_ms.append((row.name, cause, gate, round(taken_ms, 1), within_ms))
+        elif self._holds_burned():
+            return
         elif not any(due_s - 1 <= t_s <= due_s + 1.2 for t_s in bridged):
             self._violation(
                 "late", due_s, "%s: %s gate off after %s ms, due after %d ms (%s)"
@@ -320,6 +355,28 @@ class _Judgement:
                 text = "%s: opened, but none of %s" % (row.name, row.unmasks)
                 self._violation("not logged", self._episode.mend_s, text)
 
+    def _find_burned(self):
+        """By the truth: main contacts that burned together in this episode, with their reason."""
+        before = self._record.between(0, self._first_s)
+        known = len(before[-1]["truth"]["welds"]) if before else 0
+        statuses = self._record.between(self._first_s, self._episode.end_s)
+        return dict(statuses[-1]["truth"]["welds"][known:]) if statuses else {}
+
+    def _holds_burned(self):
+        """Whether contacts that burned together keep the path closed: nobody can open it."""
+        return {"positive", "negative"} <= set(self._burned)
+
+    def _judge_burned(self):
+        """The firmware never burns contacts (docs/power-paths.md, "Opening" and "Closing"). Where
+        the supply of the coils fails while a short circuit flows, they open before the fuse has
+        blown and may burn: then they are named."""
+        for contact, reason in self._burned.items():
+            name = "contactor_%s_welded" % contact
+            if not any(row.cuts_coils for row in self._rows) or "breaking" not in reason:
+                self._violation("burned", self._first_s, "%s contactor: %s" % (contact, reason))
+            if name not in self._logged:
+                self._violation("not logged", self._episode.end_s, "%s: %s" % (name, reason))
+
     # What must never be
 
     def _judge_truth(self):
@@ -385,15 +442,33 @@ class _Judgement:
             expected.update(row.names, row.also, row.signals, row.unmasks)
             if len(self._rows) > 1:
                 expected.update(row.with_others)
+        expected.update("contactor_%s_welded" % contact for contact in self._burned)
+        if self._logged & _UNDERVOLTAGES & expected and self._may_rebound():
+            expected.add(_REBOUNDS)
         for name in sorted((self._logged | self._shown) - expected):
             self._violation("unexpected", self._first_s, "fault %s" % name)
 
+    def _may_rebound(self):
+        """Whether the pack was empty so often since the start that the next time is a rebound too
+        many. Every undervoltage counts, also one that the chip sees through a wrong lead."""
+        emptied = {
+            event[2]
+            for event in self._record.events_between(0, self._episode.end_s)
+            if event[3] == FAULT and NAMES[event[4]] in _UNDERVOLTAGES
+        }
+        return len(emptied) >= _EMPTIED_MIN
+
     def _judge_harmless(self):
-        """Faults that open nothing by themselves: no gate moves."""
+        """Faults that open nothing by themselves: no gate moves. One that was there from the start
+        may not keep the gates from closing, once."""
         if any(row.opens or row.signals or row.also for row in self._rows):
             return
+        since_us = self._first_s * 1e6
+        if self._episode.from_start:
+            closed_us = [change[0] for change in self._record.changes if all(change[1:])]
+            since_us = closed_us[0] + 1 if closed_us else since_us
         for change in self._record.changes:
-            if self._first_s * 1e6 <= change[0] <= self._episode.clear_s * 1e6:
+            if since_us <= change[0] <= self._episode.clear_s * 1e6:
                 self._violation("opened", change[0] / 1e6, "a gate moved: %s" % (change[1:],))
                 return
 
@@ -475,9 +550,28 @@ class _Judgement:
         row = next(row for row in self._rows if row.ends == NEVER)
         if row.stands and not set(row.stands) & set(last["points"]["faults"]):
             self._violation("not latched", last["t_s"], "none of %s stands" % (row.stands,))
+        if row.fuse:
+            self._judge_blown()
+            return
         for gate in "cd":
             if self._record.is_on(gate, last["t_s"]):
                 self._violation("closed", last["t_s"], "%s gate on for ever blocked" % gate)
+
+    def _judge_blown(self):
+        """Behind a blown fuse a closed path shows by its bus, which a load empties or a charger
+        holds. After `clear` it may close and be tried; while the bus has the pack's voltage from
+        elsewhere (a charger asked for just that), nothing tells it from one that is well."""
+        if self._holds_burned():
+            return
+        closed_s = 0
+        for status in self._record.between(self._first_s, self._episode.end_s):
+            truth = status["truth"]
+            share = 1000 * truth["bus_mv"] // truth["pack_voltage_mv"]
+            apart = not _APART_PERMILLE[0] <= share <= _APART_PERMILLE[1]
+            on = self._record.is_on("d", status["t_s"])
+            closed_s = closed_s + 1 if on and apart and truth["fuse_blown"] else 0
+            if closed_s > _APART_S:
+                self._violation("closed", status["t_s"], "on, and the fuse is blown")
 
     def _reached_the_end(self):
         """Whether what never ends came about: a cell rested below the floor in everybody's view,

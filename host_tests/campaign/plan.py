@@ -20,6 +20,7 @@ from host_tests.campaign.rows import (
     ONCE,
     PREDISCHARGE,
     RAISED_BY_PAIRS,
+    beside,
     rows_of,
 )
 
@@ -195,7 +196,8 @@ def _plan(seed, number, pack, items):
         if item[0] == "start":
             planned.episodes.append(_start_episode(rows[item[1]]))
         else:
-            planned.episodes.append(_episode(draw, [rows[name] for name in item], now_s, pack))
+            together = [beside(rows[name], item) for name in item]
+            planned.episodes.append(_episode(draw, together, now_s, pack))
         now_s = planned.episodes[-1].end_s
     if pack != FETS or any(_may_short(episode.faults) for episode in planned.episodes):
         # A load that stays on keeps a bus from filling up, and a short circuit from being cleared.

@@ -7,7 +7,7 @@ there: the injection, or for what follows a measured quantity, the moment at whi
 crosses the trip (host_tests/campaign/truth.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PERIOD_MS = 100  # default of step_period_ms
 SCAN_MS = 63  # SLUUBY2B: a scan of all slots with three thermistors
@@ -51,6 +51,8 @@ class Row:
     hold_s: how long it must stand until the slowest of this is over.
     recovers_s: after its cause is gone (and, for PERSON, after `clear` as well).
     blinds: no measurement is valid meanwhile: nothing is shown, other causes need no name.
+    fuse: a fuse ends it, and a closed path shows that; who opens the path first is named instead.
+    cuts_coils: it takes the coils' supply from contactors at once, whatever current they carry.
     """
 
     name: str
@@ -77,6 +79,8 @@ class Row:
     needs: str = ""  # direction that must be on for the cause to do anything
     pairs: bool = True
     from_start: bool = False  # also worth a boot that begins with it
+    cuts_coils: bool = False
+    fuse: bool = False
 
 
 _CELL_TRIPS = ("cell_overvoltage", "cell_undervoltage")  # the chip sees the same cells
@@ -95,24 +99,24 @@ ROWS = (
     ),
     Row(
         "cell_undervoltage", signals=("cell_undervoltage",), names=("cell_undervoltage",),
-        also=("undervoltage_rebounds", "cell_imbalance", "deep_discharge"), ends=CHARGE,
+        also=("cell_imbalance", "deep_discharge"), ends=CHARGE,
         recovers_s=13, from_start=True,
     ),
     Row(
         "deep_discharge", signals=("cell_undervoltage", "deep_discharge"),
         names=("deep_discharge",),
-        also=("cell_undervoltage", "undervoltage_rebounds", "cell_imbalance"), ends=PERSON,
+        also=("cell_undervoltage", "cell_imbalance"), ends=PERSON,
         recovers_s=14, hold_s=7, from_start=True,
     ),
     Row(
         "cell_dead", signals=("cell_undervoltage", "deep_discharge"),
         names=("cell_below_floor",),
-        also=("cell_undervoltage", "undervoltage_rebounds", "deep_discharge", "cell_imbalance"),
+        also=("cell_undervoltage", "deep_discharge", "cell_imbalance"),
         ends=NEVER, stands=("cell_below_floor",), recovers_s=14, hold_s=18, place=LAST,
     ),
     Row(
         "cell_imbalance", signals=("cell_imbalance",), names=("cell_imbalance",),
-        also=(*_CELL_TRIPS, "undervoltage_rebounds"), recovers_s=24, hold_s=12,
+        also=_CELL_TRIPS, recovers_s=24, hold_s=12,
     ),
     Row(
         "pack_overcharged", signals=("pack_overvoltage",), names=("pack_overvoltage",),
@@ -120,7 +124,7 @@ ROWS = (
     ),
     Row(
         "pack_emptied", signals=("pack_undervoltage",), names=("pack_undervoltage",),
-        also=("cell_undervoltage", "undervoltage_rebounds"), ends=CHARGE, recovers_s=13, hold_s=5,
+        also=("cell_undervoltage",), ends=CHARGE, recovers_s=13, hold_s=5,
     ),
     # Currents: 30 s below the release, then the gate is tried again.
     Row(
@@ -144,7 +148,7 @@ ROWS = (
         names=("contactor_stuck_open", "fast_overcurrent_discharge", "fuse_expected"),
         also=("cell_undervoltage", "pack_undervoltage", "measurement_implausible",
               "deep_discharge", "precharge_failed", "stack_mismatch"),
-        ends=NEVER, needs="d", packs=(CONTACTORS,), place=LAST,
+        ends=NEVER, needs="d", packs=(CONTACTORS,), place=LAST, fuse=True,
     ),
     # Temperatures: reached within 17 s, gone within 10 s, released 10 s later.
     Row(
@@ -193,7 +197,7 @@ ROWS = (
     Row(
         "afe_reset", opens="cd", within_ms=LAW_MS, names=("afe_restarted",),
         also=("afe_restarting",), blinds=True, recovers_s=HOLD_S + PROGRAM_S, hold_s=0.5,
-        lasts_s=2, place=ONCE,
+        lasts_s=2, place=ONCE, cuts_coils=True,
     ),
     Row(  # one restart is told as such; the third within ten minutes latches (docs/safety.md, 13)
         "afe_brownouts", opens="cd", within_ms=LAW_MS, names=("afe_restarting", "afe_restarted"),
@@ -203,7 +207,7 @@ ROWS = (
         # sign. That it is another chip is what a person has to know.
         masked_by=("afe_wrong_device", ("afe_restarting", "afe_wrong_device")),
         also=(*_CHIP_GONE, "afe_configuration", "self_test_failed"), blinds=True, ends=PERSON,
-        recovers_s=HOLD_S + PROGRAM_S, hold_s=40, place=LATE, from_start=True,
+        recovers_s=HOLD_S + PROGRAM_S, hold_s=40, place=LATE, from_start=True, cuts_coils=True,
     ),
     # Asked for at programming only, so it shows when something else restarts the chip; the chip's
     # identity is also the first check of the self-test (issue 3, number 4), which latches.
@@ -343,6 +347,19 @@ RAISED_BY_PAIRS = {
     frozenset(("discharge_gate_welded", "afe_brownouts")): ("short_circuit",),
 }
 
+# What a fault is beside another one, where that takes away what its row relies on.
+#
+# Short circuit belongs to the measuring chip alone (law 5). One whose protections do nothing
+# leaves it to the software's backup of the fast over-current (docs/worst-case-times.md), which
+# knows the current's direction, waits fast_overcurrent_backup_ms, and closes again as after any
+# over-current.
+BESIDE = {
+    ("short_circuit", "afe_protections_off"): {
+        "opens": "d", "within_ms": 1000 + LAW_MS, "names": ("fast_overcurrent_discharge",),
+        "ends": SELF, "recovers_s": 36, "retries_s": 29,
+    },
+}  # fmt: skip
+
 PROCESSOR = ("firmware_hang", "watchdog_dead", "step_slow")
 """Faults of the simulator that need boots of their own: see restarts.py."""
 
@@ -350,3 +367,12 @@ PROCESSOR = ("firmware_hang", "watchdog_dead", "step_slow")
 def rows_of(pack):
     """The rows that say something about a pack, by name."""
     return {row.name: row for row in ROWS if pack in row.packs}
+
+
+def beside(row, faults):
+    """The row as it is where these faults are there when it comes."""
+    if row.fuse:
+        return row  # the chip does not see that current
+    for other in faults:
+        row = replace(row, **BESIDE.get((row.name, other), {}))
+    return row

@@ -25,12 +25,20 @@ _PAIRS = (
     (FETS, "afe_reset", "thermistor_open"),
     (FETS, "flash_failing", "deep_discharge"),
     (FETS, "inverter_silent", "overcurrent_discharge"),
+    (FETS, "short_circuit", "afe_protections_off"),
     (PREDISCHARGE, "stack_mismatch", "can_bus_off"),
     (CONTACTORS, "contactor_positive_welded", "cell_overvoltage"),
     (CONTACTORS, "interlock_broken", "current_sensor_silent"),
+    (CONTACTORS, "short_circuit", "afe_reset"),  # the last: the fuse stays blown
 )
-_STARTS = ((FETS, "open_wire"), (FETS, "cell_overvoltage"), (CONTACTORS, "interlock_broken"))
-_RESTARTS = (1, 5, 7)  # the chip alone, a loop of resets, a latched fault through a power cut
+_STARTS = (
+    (FETS, "open_wire"),
+    (FETS, "cell_overvoltage"),
+    (FETS, "afe_crc_noise"),
+    (CONTACTORS, "interlock_broken"),
+)
+# The chip alone, a loop of resets, a latched fault through a power cut, slow steps without end
+_RESTARTS = (1, 5, 7, 11)
 # The chip's restarts while it is being programmed are not counted, so that the supply is never
 # named as what fails; the gates are off all the time.
 _UNNAMED = "afe_brownouts"

@@ -35,6 +35,8 @@ def _status(t_s, faults=(), off="", blind=False, cell_mv=3300, current_ma=0):
         "temperature_dc": [220, 220, 220],
         "board_temperature_dc": 220,
         "fuse_blown": False,
+        "bus_mv": 3300 * 15 + cell_mv,
+        "welds": [],
     }
     return {"t_s": float(t_s), "points": points, "truth": truth}
 
@@ -435,6 +437,124 @@ def test_a_contact_that_is_open_anyway_need_not_be_called_stuck(open_before):
     boot = _on_contactors(_boot("contactor_stuck_open"))
     kinds = {violation.kind for violation in judge(boot, run).violations}
     assert ("not logged" in kinds) != open_before
+
+
+def test_a_fault_from_the_start_may_not_keep_the_gates_from_closing_and_no_more():
+    run = _silent()
+    run.notes[0]["events"] = []
+    for status in run.statuses:
+        status["points"] = _status(0)["points"]
+    run.notes[0]["trace"] = [[6_300_000, True, True]]
+    episode = plan.Episode(("afe_crc_noise",), (0,), _MEND_S, 0, _CLEAR_S, _END_S, True)
+    boot = dataclasses.replace(_boot("afe_crc_noise"), episodes=[episode])
+    assert judge(boot, run).violations == []
+    run.notes[0]["trace"] += [[20_000_000, False, True], [25_000_000, True, True]]
+    assert [violation.kind for violation in judge(boot, run).violations] == ["opened"]
+
+
+@pytest.mark.parametrize(("emptied_before", "blamed"), [(2, True), (3, False)])
+@pytest.mark.parametrize("fault", ["leads_swapped", "afe_silent"])
+def test_a_rebound_too_many_needs_as_many_before_it_and_a_cause(fault, emptied_before, blamed):
+    run = _run(fault, "measurement_implausible", "cd", blind=True)
+    log = run.notes[0]["events"]
+    log[0][0] = 50
+    empty, rebounds = map(_FAULTS.names.index, ("cell_undervoltage", "undervoltage_rebounds"))
+    for number in range(emptied_before):
+        log.append([number, 1, 10 + number, 1, empty, 0])
+    log += [[51, 1, 42, 1, empty, 0], [52, 1, 42, 1, rebounds, 0]]
+    violations = judge(_boot(fault), run).violations
+    unexpected = "fault undervoltage_rebounds" in [violation.text for violation in violations]
+    assert unexpected == (blamed or fault == "afe_silent")
+
+
+def _short_on_contactors(other, *, reason, named=True, contacts=("positive", "negative")):
+    """Two contactors that burned together while a short circuit flowed, for ever closed."""
+    run = _run("short_circuit", "fuse_expected", "cd", blind=True, off_s=0.1, over_s=_END_S + 1)
+    run.notes[0]["contact_trace"] = [[5_000_000, 3]]
+    if len(contacts) < 2:
+        run.notes[0]["contact_trace"].append([int(_INJECT_S * 1e6) + 20_000, 1])
+    for status in run.statuses:
+        if status["t_s"] > _INJECT_S:
+            status["truth"]["fuse_blown"] = True
+            status["truth"]["welds"] = [[contact, reason] for contact in contacts]
+            status["truth"]["bus_mv"] = 0
+    if named:
+        for number, contact in enumerate(contacts):
+            bit = _FAULTS.names.index(f"contactor_{contact}_welded")
+            run.notes[0]["events"].append([2 + number, 1, 45, 1, bit, 0])
+    run.notes[0]["events"].append([9, 1, 40, 1, _FAULTS.names.index("afe_restarted"), 0])
+    faults = ("short_circuit", other)
+    episode = plan.Episode(faults, (_INJECT_S, _INJECT_S), _MEND_S, 0, _CLEAR_S, _END_S)
+    boot = dataclasses.replace(_on_contactors(_boot("short_circuit")), episodes=[episode])
+    kinds = {violation.kind for violation in judge(boot, run).violations}
+    return kinds - {"unexpected", "not shown"}  # of a run that was made up of another one's
+
+
+_BREAKING = "breaking 2106 A"
+
+
+def test_contacts_may_burn_only_where_their_supply_fails_under_current_and_are_named():
+    assert _short_on_contactors("afe_reset", reason=_BREAKING) == set()
+    assert _short_on_contactors("afe_reset", reason=_BREAKING, named=False) == {"not logged"}
+    assert "burned" in _short_on_contactors("inverter_silent", reason=_BREAKING)
+    assert "burned" in _short_on_contactors("afe_reset", reason="inrush of 2000 A")
+    assert _short_on_contactors("afe_reset", reason=_BREAKING, contacts=("negative",)) == set()
+
+
+@pytest.mark.parametrize(
+    ("bus_mv", "closed_s", "kinds"),
+    [(0, 3, set()), (0, 4, {"closed"}), (56000, 4, {"closed"}), (54000, 20, set())],
+)
+def test_a_path_behind_a_blown_fuse_is_closed_only_while_its_bus_does_not_tell(
+    bus_mv, closed_s, kinds
+):
+    run = _run("short_circuit", "contactor_stuck_open", "cd", off_s=0.1, over_s=_END_S + 1)
+    closes_us = 60_500_000
+    run.notes[0]["contact_trace"] = [
+        [5_000_000, 3], [40_100_000, 0], [closes_us, 3], [closes_us + closed_s * 1_000_000, 0],
+    ]  # fmt: skip
+    for status in run.statuses:
+        status["truth"]["fuse_blown"] = status["t_s"] > _INJECT_S
+        status["truth"]["bus_mv"] = bus_mv
+    boot = _on_contactors(_boot("short_circuit"))
+    assert {violation.kind for violation in judge(boot, run).violations} == kinds
+
+
+def test_a_short_circuit_without_the_chip_is_left_to_the_software_and_must_be_off_by_then():
+    faults = ("short_circuit", "afe_protections_off")
+    episode = plan.Episode(faults, (_INJECT_S, _INJECT_S), _MEND_S, 0, _CLEAR_S, _END_S)
+    boot = dataclasses.replace(_boot("short_circuit"), episodes=[episode])
+    for off_s, kinds in ((1.26, set()), (1.27, {"late"})):
+        run = _run("short_circuit", "fast_overcurrent_discharge", "d", off_s=off_s)
+        assert {violation.kind for violation in judge(boot, run).violations} == kinds
+
+
+@pytest.mark.parametrize(("inject_s", "kinds"), [(_INJECT_S, set()), (_INJECT_S - 0.1, {"late"})])
+def test_a_chip_that_still_protected_when_the_short_circuit_came_had_to_end_it(inject_s, kinds):
+    faults = ("short_circuit", "afe_protections_off")
+    episode = plan.Episode(faults, (inject_s, _INJECT_S), _MEND_S, 0, _CLEAR_S, _END_S)
+    boot = dataclasses.replace(_boot("short_circuit"), episodes=[episode])
+    run = _run("short_circuit", "fast_overcurrent_discharge", "d", off_s=1.1)
+    assert {"late"} & {violation.kind for violation in judge(boot, run).violations} == kinds
+
+
+@pytest.mark.parametrize(
+    ("other", "name", "kinds"),
+    [
+        ("cell_undervoltage", "cell_undervoltage", set()),
+        ("cell_overvoltage", "cell_overvoltage", {"not logged", "not shown"}),
+        ("inverter_silent", "cell_undervoltage", {"not logged", "not shown"}),
+    ],
+)
+def test_who_opened_the_path_before_the_fuse_could_show_is_named_instead(other, name, kinds):
+    run = _run("short_circuit", name, "cd", off_s=0.1, over_s=_END_S + 1)
+    run.notes[0]["contact_trace"] = [[5_000_000, 3], [40_100_000, 0]]
+    for status in run.statuses:
+        status["truth"]["fuse_blown"] = status["t_s"] > _INJECT_S
+    faults = ("short_circuit", other)
+    episode = plan.Episode(faults, (_INJECT_S, _INJECT_S), _MEND_S, 0, _CLEAR_S, _END_S)
+    boot = dataclasses.replace(_on_contactors(_boot("short_circuit")), episodes=[episode])
+    assert {violation.kind for violation in judge(boot, run).violations} == kinds
 
 
 def _on_contactors(boot):

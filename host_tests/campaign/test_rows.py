@@ -3,7 +3,17 @@
 from bms.faults import Faults
 from boards.sim import fault_rows
 from host_tests.campaign import plan, restarts
-from host_tests.campaign.rows import ALL, NEVER, PROCESSOR, ROWS, rows_of
+from host_tests.campaign.rows import (
+    ALL,
+    BESIDE,
+    CONTACTORS,
+    FETS,
+    NEVER,
+    PROCESSOR,
+    ROWS,
+    beside,
+    rows_of,
+)
 from host_tests.campaign.truth import LIMITS
 
 _NAMES = set()
@@ -34,6 +44,16 @@ def test_rows_name_faults_that_exist():
         others = {row.masked_by[0], row.hidden_by[0]} - {""}
         assert others <= {other.name for other in ROWS}, row.name
         assert set(row.signals) <= set(LIMITS), row.name
+
+
+def test_a_row_changes_beside_another_fault_where_both_can_be_and_nowhere_else():
+    for (name, other), change in BESIDE.items():
+        assert {name, other} <= set(rows_of(FETS))
+        assert set(change.get("names", ())) <= _NAMES
+        row = rows_of(FETS)[name]
+        assert beside(row, (name, other)) != row == beside(row, (name,))
+        alone = rows_of(CONTACTORS)[name]
+        assert beside(alone, (name, other)) == alone
 
 
 def test_what_a_row_opens_is_what_its_faults_block():
