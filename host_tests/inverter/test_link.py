@@ -465,6 +465,49 @@ def test_nobody_acknowledges():
     assert bench.diagnosis.values[CAN_TRANSMIT_ERRORS] == 128
 
 
+@pytest.mark.parametrize(
+    ("counts", "verdict"),
+    [
+        ([128], "can_no_acknowledge"),  # ISO 11898-1: acknowledges alone count no further
+        ([127, 135], "can_no_acknowledge"),
+        ([184], "can_bus_off"),
+        ([120, 0, 88, 0], "can_bus_off"),  # it left, and was back before anybody looked
+    ],
+)
+def test_bus_off_is_noticed_although_the_controller_comes_back_by_itself(counts, verdict):
+    """An MCP2515 is off for 2.8 ms at 500 kbit/s only (DS20001801J, section 6.6)."""
+    bench = Bench()
+    bench.can.on_bus = False
+
+    def count(milliseconds):
+        if bench.time.now_ms % 5 == 0:
+            place = bench.time.now_ms // 5 % len(counts) if len(counts) > 2 else -1
+            bench.can.error_counters[0] = counts[place]
+
+    bench.time.listeners.append(count)
+    assert judged(bench, 30_500)[0] == verdict
+    offs = bench.diagnosis.values[CAN_BUS_OFFS]
+    if verdict == "can_bus_off":
+        assert 3 <= offs <= 10, "with growing pauses"
+        assert bench.link.restarts >= 3
+    else:
+        assert offs == bench.link.restarts == 0
+
+
+def test_a_counter_that_falls_with_every_frame_is_a_bus_that_heals():
+    bench = Bench()
+    every_second(bench, 0x305)
+    errors = [100]
+
+    def heal(milliseconds):
+        errors[0] = max(0, 100 - bench.link.sent)
+        bench.can.error_counters[0] = errors[0]
+
+    bench.time.listeners.append(heal)
+    assert judged(bench)[0] == "can_well"
+    assert bench.diagnosis.values[CAN_BUS_OFFS] == 0
+
+
 def test_bus_off_and_recovery():
     bench = Bench()
     bench.can.error_state = Controller.STATE_BUS_OFF

@@ -96,6 +96,21 @@ def test_every_kind_of_log_says_the_same(tmp_path, form):
     assert decoded.duration_s == pytest.approx(19.015 if timed else 0, abs=0.02)
 
 
+def test_dates_count_and_news_of_the_controller_are_no_frames(tmp_path):
+    """candump -t A; and CAN_ERR_FLAG (bit 29) of Linux, as in a log of candump with errors on."""
+    path = tmp_path / "log"
+    path.write_text(
+        " (2026-11-28 23:59:59.500000)  can0  305   [8]  00 00 00 00 00 00 00 00\n"
+        " (2026-11-28 23:59:59.600000)  can0  20000004   [4]  00 04 00 00   ERRORFRAME\n"
+        " (2026-11-29 00:00:01.000000)  can0  355   [4]  40 00 63 00\n"
+    )
+    read = read_log(path)
+    assert [frame.identifier for frame in read] == [0x305, 0x355]
+    assert decode(read, "pylontech").duration_s == pytest.approx(1.5)
+    path.write_text("(1.000000) can0 20000080#0000000000000000\n(1.100000) can0 355#40006300\n")
+    assert [frame.identifier for frame in read_log(path)] == [0x355]
+
+
 def test_stamps_of_slcan_wrap_after_a_minute(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(slcan(recording("pylontech", 130), True).encode())

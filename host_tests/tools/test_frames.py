@@ -77,8 +77,24 @@ def test_what_the_state_says_itself_goes_before_what_faults_imply():
     assert frames(faults=["afe_lost"], discharge_allowed=1)["35C"] == "4000"
 
 
-def test_points_with_several_values_are_lists():
-    assert frames(cell_voltage_mv=[3300] * 16, temperature_dc=[200, 210]) == frames()
+def test_points_with_several_values_are_lists_and_their_extremes_are_found():
+    cells = [3300] * 16
+    cells[2], cells[11] = 3280, 3340
+    state = {"cell_voltage_mv": cells, "temperature_dc": [200, -35, 210]}
+    assert frames(**state)["356"][8:] == "D200"  # 21.0 C
+    told = dict(line.split("#") for line in frames_for_state("victron", state))
+    assert told["373"] == "D00C0C0D0D012601"  # 3280, 3340 mV; -3.5 C is -4 C: 269 K, 294 K
+    assert bytes.fromhex(told["374"])[:2] == b"3\0"
+    assert bytes.fromhex(told["375"])[:2] == b"12"
+
+
+def test_one_temperature_is_both_extremes_unless_both_are_said():
+    for state, told in (
+        ({"temperature_min_dc": 150}, "9600"),
+        ({"temperature_min_dc": 150, "temperature_max_dc": 250}, "FA00"),
+        ({"temperature_dc": [150], "temperature_max_dc": 250}, "FA00"),
+    ):
+        assert frames(**state)["356"][8:] == told
 
 
 @pytest.mark.parametrize(

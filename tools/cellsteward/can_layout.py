@@ -180,7 +180,12 @@ def _signals(module: ModuleType, identifier: int) -> Iterable[Signal]:
     ]:
         if 8 * byte + bit not in told:
             name = _condition(needs, unless)
-            told[8 * byte + bit] = Signal(name, byte, bit, 2 if paired else 1, paired=paired)
+            before = told.get(8 * byte + bit - 1) if bit else None
+            if before is not None and before.name == name and not paired:  # one flag, many bits
+                told[8 * byte + bit] = Signal(name, byte, before.bit, before.size + 1)
+                del told[8 * byte + bit - 1]
+            else:
+                told[8 * byte + bit] = Signal(name, byte, bit, 2 if paired else 1, paired=paired)
     yield from (told[place] for place in sorted(told))
 
 

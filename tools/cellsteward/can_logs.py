@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import can
@@ -26,6 +27,7 @@ _CANDUMP_PRINT = re.compile(
 )
 _SLCAN_STAMP = re.compile(r"([tTrR][0-9A-Fa-f]*?)([0-9A-Fa-f]{4})")
 _STAMP_WRAP_S = 60.0
+_ERROR_FRAME = 1 << 29  # CAN_ERR_FLAG of Linux: no frame of the bus, but news of its controller
 _MANY = 50  # lines that are looked at to recognize a format
 
 
@@ -84,7 +86,7 @@ def _candump_log(lines: list[str]) -> Iterator[Frame]:
         time, identifier, data = found.groups()
         remote = data.startswith("R")
         digits = "" if remote else data.replace(".", "")
-        if len(digits) % 2 == 0:
+        if len(digits) % 2 == 0 and not int(identifier, 16) & _ERROR_FRAME:
             yield Frame(
                 float(time),
                 int(identifier, 16),
@@ -101,6 +103,8 @@ def _candump_print(lines: list[str]) -> Iterator[Frame]:
             continue
         remote = found["data"].startswith("remote")
         data = b"" if remote else bytes.fromhex("".join(found["data"].split()))
+        if int(found["id"], 16) & _ERROR_FRAME:
+            continue
         if remote or len(data) == int(found["size"]):
             yield Frame(
                 _seconds(found["time"]),
@@ -113,10 +117,16 @@ def _candump_print(lines: list[str]) -> Iterator[Frame]:
 
 def _seconds(stamp: str | None) -> float | None:
     """Seconds of a candump stamp: absolute or since the frame before is not told apart."""
+    if not stamp:
+        return None
     try:
-        return float(stamp) if stamp else None
+        return float(stamp)
     except ValueError:
-        return None  # a date, with candump -t A
+        pass
+    try:
+        return datetime.fromisoformat(stamp).timestamp()  # candump -t A
+    except ValueError:
+        return None
 
 
 def _slcan(lines: list[str]) -> Iterator[Frame]:

@@ -3,7 +3,8 @@
 The device's own rules and encoder make them, so what is shown here is what an inverter gets, once
 ramps and slopes have come to their end. A state that somebody wrote down is a measured one, unless
 they say otherwise: points that it leaves out are 0, except that both directions are allowed
-(charge_allowed, discharge_allowed) unless a fault in the state blocks them.
+(charge_allowed, discharge_allowed) unless a fault in the state blocks them, and that extremes of
+cells and temperatures are those of the values that are given.
 """
 
 import difflib
@@ -47,7 +48,7 @@ def frames_for_state(
     for name, gate in _ALLOWED:
         snapshot[points.offset(name)] = not _is_blocked(gate, faults, state.get("faults", []))
     known = _all_names(points.names)
-    for name, value in state.items():
+    for name, value in (_extremes(state) | state).items():
         if name not in known:
             raise ValueError(f"No point is named '{name}'{_near(name, known)}")
         values = _bits(name, faults, value) if name in _BIT_SETS else _numbers(name, value)
@@ -68,6 +69,27 @@ def frames_for_state(
         )
         if due
     ]
+
+
+def _extremes(state: dict) -> dict:
+    """What the device would find in the values of a state, for points that it leaves out."""
+    found: dict[str, int] = {}
+    for values, low, high in (
+        ("cell_voltage_mv", "cell_min_mv", "cell_max_mv"),
+        ("temperature_dc", "temperature_min_dc", "temperature_max_dc"),
+    ):
+        given = state.get(values)
+        if not isinstance(given, list):
+            given = [state[name] for name in (low, high) if name in state]
+        numbers = [value for value in given if isinstance(value, int)]
+        if numbers:
+            found |= {low: min(numbers), high: max(numbers)}
+            if values == "cell_voltage_mv":
+                found["cell_delta_mv"] = max(numbers) - min(numbers)
+                if isinstance(state.get(values), list):
+                    found["cell_min_index"] = given.index(min(numbers))
+                    found["cell_max_index"] = given.index(max(numbers))
+    return found
 
 
 def _is_blocked(gate: int, faults: Faults, names: object) -> bool:
