@@ -3,6 +3,7 @@
 import pytest
 
 from bms.checkpoint import Checkpoint
+from bms.energy import Energy
 from host_tests.bms.test_soc import CAPACITY_MAH, EMPTY_MV, FULL_MV, FULL_S, Estimate
 
 
@@ -16,20 +17,20 @@ def pack():
 
 @pytest.fixture
 def checkpoint(pack):
-    checkpoint = Checkpoint(pack.estimator)
+    checkpoint = Checkpoint(pack.estimator, Energy())
     checkpoint.step(10000)
     checkpoint.written()
     return checkpoint
 
 
 def test_nothing_is_kept_of_what_nobody_knows():
-    checkpoint = Checkpoint(Estimate().estimator)
+    checkpoint = Checkpoint(Estimate().estimator, Energy())
     checkpoint.step(60000)
     assert not checkpoint.due
 
 
 def test_the_first_estimate_is_kept(pack):
-    checkpoint = Checkpoint(pack.estimator)
+    checkpoint = Checkpoint(pack.estimator, Energy())
     checkpoint.step(10000)
     assert checkpoint.due
 
@@ -67,7 +68,7 @@ def test_an_anchor_is_kept(pack, checkpoint):
 
 def test_a_pack_at_rest_is_kept_four_times_a_day(pack):
     pack.update(FULL_S + 1, cell_mv=FULL_MV)
-    checkpoint = Checkpoint(pack.estimator)
+    checkpoint = Checkpoint(pack.estimator, Energy())
     writes = 0
     for _ in range(24 * 60):
         pack.update(1, cell_mv=3100, elapsed_ms=60000)
@@ -83,9 +84,9 @@ def test_it_comes_back(pack):
     pack.update(FULL_S + 1, cell_mv=FULL_MV)
     pack.net_mah -= CAPACITY_MAH // 2
     pack.update(3, cell_mv=3000)
-    kept = Checkpoint(pack.estimator).kept()
+    kept = Checkpoint(pack.estimator, Energy()).kept()
     again = Estimate()
-    checkpoint = Checkpoint(again.estimator)
+    checkpoint = Checkpoint(again.estimator, Energy())
     checkpoint.restore(kept)
     assert checkpoint.restored
     assert (again.soc_bp, again.estimate_bp) == (pack.soc_bp, pack.estimate_bp)
@@ -104,10 +105,10 @@ def test_it_comes_back(pack):
     ],
 )
 def test_what_is_another_packs_or_nonsense_is_not_taken(pack, change):
-    kept = Checkpoint(pack.estimator).kept()
+    kept = Checkpoint(pack.estimator, Energy()).kept()
     kept.update(change)
     again = Estimate()
-    checkpoint = Checkpoint(again.estimator)
+    checkpoint = Checkpoint(again.estimator, Energy())
     checkpoint.restore(kept)
     assert not checkpoint.restored
     assert not again.found
@@ -115,5 +116,29 @@ def test_what_is_another_packs_or_nonsense_is_not_taken(pack, change):
 
 def test_nothing_kept_is_no_failure():
     again = Estimate()
-    Checkpoint(again.estimator).restore({})
+    Checkpoint(again.estimator, Energy()).restore({})
     assert not again.found
+
+
+def test_the_totals_of_energy_go_on_where_they_were(pack):
+    """0x378 of Venus shows them; they once began at 0 with every start."""
+    energy = Energy()
+    for _ in range(7200):
+        energy.update(3000, 1000)
+        energy.update(-2000, 1000)
+    kept = Checkpoint(pack.estimator, energy).kept()
+    again = Energy()
+    Checkpoint(Estimate().estimator, again).restore(kept)
+    assert list(again.values) == [6000, 4000]
+    again.update(3600, 1000)
+    assert list(again.values) == [6001, 4000]
+
+
+@pytest.mark.parametrize("change", [{"capacity_mah": 100_000}, {"charged_wh": -5}])
+def test_totals_of_another_pack_or_nonsense_are_not_taken(pack, change):
+    energy = Energy()
+    energy.update(3600, 2000)
+    kept = {**Checkpoint(pack.estimator, energy).kept(), "discharged_wh": 0, **change}
+    again = Energy()
+    Checkpoint(Estimate().estimator, again).restore(kept)
+    assert list(again.values) == [0, 0]

@@ -18,11 +18,13 @@ _SOC = ("soc_bp", "soc_estimate_bp", "soc_sigma_bp", "hysteresis_branch", "ancho
 
 
 class Checkpoint:
-    """Of an estimator (bms.soc.SocEstimator) and of the cells' imbalance (bms.imbalance), if there
-    is one; restored: whether the estimator goes on from before."""
+    """Of an estimator (bms.soc.SocEstimator), of the energy totals (bms.energy), and of the cells'
+    imbalance (bms.imbalance), if there is one; restored: whether the estimator goes on from
+    before."""
 
-    def __init__(self, estimator, imbalance=None):
+    def __init__(self, estimator, energy, imbalance=None):
         self._estimator = estimator
+        self._energy = energy
         self._imbalance = imbalance
         self._pause_ms = 0
         self._soc_bp = _UNKNOWN
@@ -59,6 +61,7 @@ class Checkpoint:
             "anchor": estimator.anchor,
             "full_age_s": estimator.full_age_s,
         }
+        self._energy.keep(kept)
         if self._imbalance is not None:
             self._imbalance.keep(kept)
         return kept
@@ -79,6 +82,7 @@ class Checkpoint:
         estimator = self._estimator
         if values.get("capacity_mah") != estimator.design_mah:
             return
+        self._energy.restore(values)
         if self._imbalance is not None:
             self._imbalance.restore(values)
         given = [values.get(name) for name in _SOC]

@@ -94,8 +94,8 @@ link_verdict|-|u16|4|count|How the link is, by link; see the table of verdicts
 can_transmit_errors|-|i32|1|count|Transmit error counter of the CAN controller
 can_receive_errors|-|i32|1|count|Receive error counter of the CAN controller
 can_bus_offs|-|i32|1|count|Times the CAN controller left the bus
-charged_wh|Wh|i32|1|count|Energy that went into the pack since the start
-discharged_wh|Wh|i32|1|count|Energy that came out of the pack since the start
+charged_wh|Wh|i32|1|count|Energy that went into the pack in its life here
+discharged_wh|Wh|i32|1|count|Energy that came out of the pack in its life here
 capacity_mah|mAh|i32|1|count|Charge between empty and full as measured; the design capacity until it was
 capacity_sigma_mah|mAh|i32|1|count|Its uncertainty, one standard deviation
 capacity_pairs|-|i32|1|count|Measurements that it rests on

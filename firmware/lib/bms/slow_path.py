@@ -60,8 +60,9 @@ class SlowPath:
         self._limits = limits
         self._counter = counter
         self._estimator = SocEstimator(parameters, model)
+        self._energy = Energy()
         self.checkpoint = Checkpoint(
-            self._estimator, None if balance is None else balance.imbalance
+            self._estimator, self._energy, None if balance is None else balance.imbalance
         )
         self._settings = parameters.values
         self._series_cells = parameters.value("series_cells")  # a change waits for a restart
@@ -73,7 +74,6 @@ class SlowPath:
         self._signals_at = array("H", [points.offset(name) for name in SIGNALS])
         self._read_at = {name: points.offset(name) for name in _READ}
         self._write_at = {name: points.offset(name) - points.fast_size for name in _WRITTEN}
-        self._energy = Energy()
         posted = tuple(posted) + ((ENERGY_POINTS, self._energy.values),)
         self._posted = [(_places(points, names), values) for names, values in posted]
         self._snapshot = points.new_snapshot()
