@@ -42,7 +42,9 @@ class Board:
     """What firmware/boot.py and app.py are handed.
 
     NAME: of the board's folder. AFE_TRIPS_OPEN_CONTACTORS: the wire from the measuring chip's DCHG
-    and DDSG pins to the coils' supply is there (law 5). LACKS: settings that it can not serve.
+    and DDSG pins to the coils' supply is there (law 5). OFF_LINES_HOLD_GATES: the off lines act on
+    the gates themselves, and hold them off while the processor has no supply, which a BQ769x0
+    needs (docs/measuring-chips.md). LACKS: settings that it can not serve.
     charge_off, discharge_off: called with 1 for off. interlock: answers 1 while current flows
     through the loop; a cut wire or a short to ground reads as open. ticks_ms, ticks_diff: time's.
     """
@@ -53,6 +55,7 @@ class Board:
         processor,
         pins,
         afe_trips_open_contactors=False,
+        off_lines_hold_gates=False,
         can_oscillator_hz=_CAN_OSCILLATOR_HZ,
     ):
         # The lines that switch: made first, driven to "off" as they become outputs.
@@ -62,6 +65,7 @@ class Board:
         self._outputs = Outputs(pins)
         self.NAME = name
         self.AFE_TRIPS_OPEN_CONTACTORS = afe_trips_open_contactors and bool(self._coils)
+        self.OFF_LINES_HOLD_GATES = off_lines_hold_gates
         self.LACKS = [setting for pin, setting in _NEEDED_BY if pin not in pins]
         self.ticks_ms = time.ticks_ms
         self.ticks_diff = time.ticks_diff

@@ -214,6 +214,12 @@ class Application:
 
             refused = bq769x0_layers.problems(self.parameters, inputs, values)
             give_back("afe.bq769x0_layers")  # until the next change
+            if not self._board.OFF_LINES_HOLD_GATES:
+                refused.append(
+                    "'afe_chip' has no host watchdog, and board '%s' does not say that its off "
+                    "lines hold the gates off without the processor: docs/measuring-chips.md"
+                    % self._board.NAME
+                )
             return refused
         from afe import bq76952_layers
 

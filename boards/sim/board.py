@@ -18,6 +18,8 @@ ticks_diff = simulation.clock.ticks_diff
 
 # The chip's DCHG and DDSG outputs are wired into the supply of the contactors' coils (law 5).
 AFE_TRIPS_OPEN_CONTACTORS = True
+# With a simulated BQ769x0 the off lines act on the gates themselves.
+OFF_LINES_HOLD_GATES = True
 
 LACKS = ()  # no setting that this board can not serve
 

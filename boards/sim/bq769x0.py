@@ -115,6 +115,7 @@ class Bq769x0:
         self.protections_off = False
         self.frozen = False
         self.thermistor_faults = [None] * 4
+        self.frozen_sensors = set()
         self.open_wires = set()
         self.stuck_balance = set()
         self.neighbours_bled = 0
@@ -233,6 +234,7 @@ class Bq769x0:
         saved["thermistor_faults"] = list(self.thermistor_faults)
         saved["open_wires"] = list(self.open_wires)
         saved["stuck_balance"] = list(self.stuck_balance)
+        saved["frozen_sensors"] = list(self.frozen_sensors)
         saved["drifted"] = [[wire, lower] for wire, lower in self._drifted.items()]
         saved["registers"] = list(self.registers)
         for name in _INSTANTS:
@@ -248,6 +250,7 @@ class Bq769x0:
         self._due_us = list(saved["_due_us"])
         self.open_wires = set(saved["open_wires"])
         self.stuck_balance = set(saved["stuck_balance"])
+        self.frozen_sensors = set(saved["frozen_sensors"])
         self._drifted = dict([tuple(pair) for pair in saved["drifted"]])
         self.registers = bytearray(saved["registers"])
         self.time_us = 0
@@ -416,7 +419,7 @@ class Bq769x0:
             self.registers[0] |= _CC_READY
         if self._scans % _TEMPERATURE_SCANS == 0:
             dies = not self.registers[_CONTROL_1] & _TEMP_SEL
-            for pin, counts in self._sensors.measure(self.pack, dies, self.thermistor_faults):
+            for pin, counts in self._sensors.measure(self, dies):
                 self._put(0x2C + 2 * pin, counts)
 
     def _measure_stack(self):

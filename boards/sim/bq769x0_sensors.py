@@ -26,33 +26,38 @@ class Sensors:
         self._pins = pins
         self._board_pin = board_pin
         self._noise = Lcg(_NOISE_SEED)
+        self._last = [None] * pins  # what each thermistor read
 
-    def measure(self, pack, dies, faults):
-        """(pin, counts) of all that is measured; a frozen thermistor is not."""
+    def measure(self, chip, dies):
+        """(pin, counts) of all that is measured now; a frozen thermistor says what it said."""
+        pack = chip.pack
         readings = []
         jitter = int(self._noise.uniform(0, 2 * self._pins))
         for pin in range(self._pins):
             place = _BOARD if pin == self._board_pin else pin
-            fault = None if dies else faults[place]
-            if fault == "frozen":
-                continue
+            fault = chip.thermistor_faults[place]
             if dies:
                 celsius = pack.board_temperature_c + getattr(pack, "die_extra_c", 0.0)
-                volts = _DIE_25C_V - _DIE_V_PER_K * (celsius - 25)
-            elif fault is None:
-                volts = self._thermistor_v(pack, place)
+                counts = _counts(_DIE_25C_V - _DIE_V_PER_K * (celsius - 25))
+            elif place in chip.frozen_sensors and self._last[pin] is not None:
+                counts = self._last[pin]
+            elif fault is not None:
+                counts = _counts(_PULL_UP_V if fault == "open" else 0.0)
             else:
-                volts = _PULL_UP_V if fault == "open" else 0.0
-            counts = int(volts / _STEP_V + 0.5)
-            if pin == jitter and fault is None:
-                counts += 1
-            readings.append((pin, max(0, min(_LAST, counts))))
+                counts = _counts(self._thermistor_v(pack, place)) + (pin == jitter)
+            if not dies:
+                self._last[pin] = counts
+            readings.append((pin, counts))
         return readings
 
     def _thermistor_v(self, pack, place):
         sites = pack.cell_temperature_c
         ohm = _resistance(273.15 + (pack.board_temperature_c if place == _BOARD else sites[place]))
         return _PULL_UP_V * ohm / (ohm + _PULL_UP_OHM)
+
+
+def _counts(volts):
+    return max(0, min(_LAST, int(volts / _STEP_V + 0.5)))
 
 
 def _resistance(kelvin):

@@ -12,6 +12,7 @@ from bms.parameters import Parameters
 class Board:
     NAME = "pico"
     AFE_TRIPS_OPEN_CONTACTORS = True
+    OFF_LINES_HOLD_GATES = False
     LACKS = ()
 
 class Networked(Board):
@@ -28,6 +29,9 @@ class Application(app.Application):
 class Small(Board):
     LACKS = ("heater", "current_sensor")
 
+class Held(Board):
+    OFF_LINES_HOLD_GATES = True
+
 def problems(board, name, value, about):
     asked = Application(board)
     values = list(asked.parameters.values)
@@ -41,10 +45,13 @@ for board in (Board(), Networked()):
 for board in (Board(), Small()):
     for heater in (0, 1):
         problems(board, "heater", heater, "no pin")
+for board in (Board(), Held()):
+    for chip in (0, 3):
+        problems(board, "afe_chip", chip, "host watchdog")
 """
 
 
-def test_only_a_board_that_can_takes_a_modbus_tcp_port_or_a_heater(tmp_path):
+def test_only_a_board_that_can_takes_a_modbus_tcp_port_a_heater_or_a_bq769x0(tmp_path):
     script = tmp_path / "ask.py"
     script.write_text(SCRIPT)
     done = subprocess.run(
@@ -60,7 +67,20 @@ def test_only_a_board_that_can_takes_a_modbus_tcp_port_or_a_heater(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert [line[0] for line in lines] == ["0", "1", "0", "0", "0", "0", "0", "1"]
+    assert [line[0] for line in lines] == [
+        "0",
+        "1",
+        "0",
+        "0",
+        "0",
+        "0",
+        "0",
+        "1",
+        "0",
+        "1",
+        "0",
+        "0",
+    ]
     assert "board 'pico' has no network: set it to 0" in lines[1]
     assert "'heater' is set, but board 'pico' has no pin for it" in lines[7]
 

@@ -17,6 +17,7 @@ from cellsteward import ROOT, __version__, sim
 from cellsteward.cli import app
 from cellsteward.options import (
     OptionError,
+    afe_assignments,
     parse_duration,
     parse_settings,
     parse_speed,
@@ -177,6 +178,26 @@ def test_choices_are_set_by_name_and_numbers_by_value():
     assert parameters.value("chemistry") == 1
     assert settings["modbus_baud"] == 4
     assert settings["overtemperature_charge_trip_dc"] == 470
+
+
+@pytest.mark.parametrize(
+    ("chip", "cells", "sensors"), [("bq76940", 15, 2), ("bq76930", 10, 2), ("bq76920", 5, 1)]
+)
+def test_a_measuring_chip_comes_with_a_pack_that_fills_it(chip, cells, sensors):
+    parameters, _ = parse_settings(afe_assignments(chip))
+    assert parameters.value("series_cells") == cells
+    assert parameters.value("cell_thermistors") == sensors
+    smaller, _ = parse_settings([*afe_assignments(chip), f"series_cells={cells - 1}"])
+    assert smaller.value("series_cells") == cells - 1
+
+
+def test_a_pack_that_the_measuring_chip_can_not_guard_is_refused():
+    with pytest.raises(OptionError, match="--afe: 'bq76907' is none of"):
+        afe_assignments("bq76907")
+    with pytest.raises(OptionError, match=r"'series_cells' is 16: .* 9 to 15 cells\."):
+        parse_settings(["afe_chip=bq76940"])
+    with pytest.raises(OptionError, match="can not guard such cells"):
+        parse_settings([*afe_assignments("bq76940"), "chemistry=lto"])
 
 
 def test_durations_and_speeds():

@@ -19,6 +19,7 @@ from cellsteward import __version__
 from cellsteward.options import (
     OptionError,
     RunOptions,
+    afe_assignments,
     check_ports_file,
     pack_words,
     parse_duration,
@@ -90,6 +91,10 @@ def sim(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter; repeat for more."),
     ] = None,
+    afe: Annotated[
+        str | None,
+        typer.Option(help="Measuring chip: bq76952, bq76940, bq76930 or bq76920."),
+    ] = None,
     unconfigured: Annotated[
         bool, typer.Option("--unconfigured", help="A board that nobody has set up yet.")
     ] = False,
@@ -117,7 +122,8 @@ def sim(
 ) -> None:
     """Run the firmware on a simulated battery and watch it."""
     try:
-        parameters, values = plan_settings(settings or [], unconfigured, state_dir, fresh)
+        assignments = afe_assignments(afe) + (settings or [])
+        parameters, values = plan_settings(assignments, unconfigured, state_dir, fresh)
         factor, load_words = plan_load(load, parse_load_scale(load_scale), parameters)
         pace = parse_speed(speed)
         options = RunOptions(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from afe import bq769x0_layers
 from bms.parameters import ParameterError, Parameters
 from bms.table import UnknownName
 
@@ -22,6 +23,16 @@ HOUSEHOLD_PACK = {
     "design_capacity_mah": 280_000,
     "access_code": 1234,
 }
+
+# What `--afe` sets: a pack that fills the chip, with as many sensors as it has pins for. Later
+# assignments win.
+_AFE_SETTINGS = {
+    "bq76952": (),
+    "bq76920": ("series_cells=5", "cell_thermistors=1"),
+    "bq76930": ("series_cells=10",),
+    "bq76940": ("series_cells=15",),
+}
+_AFE_INPUTS = (0, 5, 10, 15)  # by the parameter afe_chip; 0: a BQ76952
 
 # Names in the file of --ports-file, beside `pid`.
 PORTS = ("rs485", "console", "can")
@@ -80,6 +91,15 @@ def parse_duration(text: str) -> float:
     if match is None or number is None or number <= 0:
         raise OptionError(f"--duration takes a time such as 90s, 10m, 2h or 1d, not '{text}'.")
     return number * _DURATION_UNITS_S[match[2]]
+
+
+def afe_assignments(chip: str | None) -> list[str]:
+    """What `--afe` stands for, in the words of `--set`."""
+    if chip is None:
+        return []
+    if chip not in _AFE_SETTINGS:
+        raise OptionError(f"--afe: '{chip}' is none of {', '.join(_AFE_SETTINGS)}.")
+    return [f"afe_chip={chip}", *_AFE_SETTINGS[chip]]
 
 
 def plan_settings(
@@ -190,6 +210,10 @@ def parse_settings(assignments: list[str]) -> tuple[Parameters, dict[str, int]]:
         parameters.load(settings)
     except ParameterError as error:
         raise OptionError(f"--set: {error}.") from error
+    inputs = _AFE_INPUTS[parameters.value("afe_chip")]
+    if inputs:  # else the simulated board could not be built
+        for problem in bq769x0_layers.problems(parameters, inputs):
+            raise OptionError(f"--set: {problem}.")
     return parameters, settings
 
 

@@ -154,11 +154,7 @@ class Bq769x0:
         if not registers.read():
             return self._link.failure
         control = registers.control
-        if (
-            not control[chip.CONTROL_1] & chip.ADC_EN
-            or not control[chip.CONTROL_2] & chip.CC_EN
-            or control[chip.CC_CFG] != chip.CC_CFG_VALUE
-        ):
+        if not control[chip.CONTROL_1] & chip.ADC_EN or not control[chip.CONTROL_2] & chip.CC_EN:
             return CONFIGURATION_LOST
         status = control[chip.STAT]
         scanned = status & chip.CC_READY

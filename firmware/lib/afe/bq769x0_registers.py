@@ -168,7 +168,7 @@ def used_inputs(inputs, cells):
     used = bytearray()
     for group in range(groups):
         count = cells // groups + (1 if group < cells % groups else 0)
-        for place in range(min(count, GROUP) - 1):
+        for place in range(count - 1):
             used.append(GROUP * group + place)
         used.append(GROUP * group + GROUP - 1)
     return bytes(used)

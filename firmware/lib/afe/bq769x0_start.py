@@ -286,7 +286,7 @@ class SelfTest:
         if not self._temperatures.plausible(_COLDEST_DC, _HOTTEST_DC, _SPREAD_DC):
             self.failed |= THERMISTORS
         passed_ms = _SCAN_MS * self._scans
-        if abs(passed_ms - self._elapsed_ms) > self._elapsed_ms // 5 + 1000:
+        if abs(passed_ms - self._elapsed_ms) > self._elapsed_ms // 5 + 2 * _SCAN_MS:
             self.failed |= CLOCK
         return OK
 
