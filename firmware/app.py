@@ -519,11 +519,14 @@ application = None
 """The running application, for whoever looks at it from the REPL after an interrupt."""
 
 
-def run(board):
-    """Build the application and run it; however it ends, the gates are off."""
+def run(board, confirm=None):
+    """Build the application and run it; however it ends, the gates are off. `confirm` is one more
+    service: that of an update on trial (update.py)."""
     global application
     try:
         application = Application(board)
+        if confirm:
+            application.services.append(("trial", confirm))
         application.start_guarding()
         asyncio.run(application.main())
     finally:

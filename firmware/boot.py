@@ -2,8 +2,9 @@
 
 Runs at every start, before main.py. On the board stand one folder in /boards, and the application
 in /slot_a or /slot_b: the file /slot names the one to use, so that a new version can be written
-beside the running one. A maintenance boot (the board's pin, or the file /maintenance) stops here:
-gates off, no watchdog, the REPL answers.
+beside the running one. The file /trial names one that is to prove itself first (update.py).
+A maintenance boot (the board's pin, or the file /maintenance) stops here: gates off, no watchdog,
+the REPL answers.
 """
 
 import os
@@ -40,10 +41,23 @@ def choose_slot():
     return None
 
 
+def take_trial():
+    """Folder of an update that is to prove itself in this start, or None."""
+    try:
+        import update
+
+        return update.begin()
+    except Exception as failure:  # then the version before runs, whatever it was
+        sys.print_exception(failure)
+        return None
+
+
 board = load_board()
 board.gates_off()
-slot = choose_slot()
-maintenance = slot is None or exists("/maintenance") or board.maintenance_requested()
+maintenance = exists("/maintenance") or board.maintenance_requested()
+trial = take_trial() if not maintenance and exists("/trial") else None
+slot = trial or choose_slot()
+maintenance = maintenance or slot is None
 if slot:
     sys.path.insert(0, slot + "/lib")
     sys.path.insert(0, slot)

@@ -4,9 +4,13 @@ MicroPython runs boot.py and main.py in the same module, so boot.py's names are 
 """
 
 # pyright knows no module of that name; it is the one boot.py ran in.
-from __main__ import board, maintenance  # pyright: ignore[reportMissingImports]
+from __main__ import board, maintenance, trial  # pyright: ignore[reportMissingImports]
 
-if not maintenance:
+if trial:
+    import update
+
+    update.run(board)
+elif not maintenance:
     import app
 
     app.run(board)

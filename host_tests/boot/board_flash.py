@@ -24,13 +24,30 @@ def maintenance_requested():
     diary.append("pin")
     return {pin}
 
+class Watchdog:
+    def feed(self):
+        diary.append("fed")
+
+def watchdog(timeout_ms):
+    diary.append("watchdog %d" % timeout_ms)
+    return Watchdog()
+
 board = sys.modules[__name__]
 """
+# On trial it lasts long enough at once.
 APP = """
+import asyncio
 from helper import NAME
 
-def run(board):
+def run(board, confirm=None):
     board.diary.append("app of " + NAME)
+    if confirm:
+        import update
+        update.PROOF_S = 0
+        try:
+            asyncio.run(asyncio.wait_for(confirm(), 0.2))
+        except asyncio.TimeoutError:
+            pass
 """
 
 _WRITE = """
@@ -122,10 +139,11 @@ class Flash:
         self.run(_WRITE.format(files=data))
 
     def install(self, *slots, pin=False, on_gates_off="pass", files=None):
-        """Put boot.py, main.py, a board, applications into these slots, and other files."""
+        """Put boot.py, main.py, update.py, a board, applications into these slots, other files."""
         installed = {
             "/boot.py": (ROOT / "firmware" / "boot.py").read_text(),
             "/main.py": (ROOT / "firmware" / "main.py").read_text(),
+            "/update.py": (ROOT / "firmware" / "update.py").read_text(),
             "/boards/stub/board.py": BOARD.format(pin=pin, on_gates_off=on_gates_off),
         }
         for slot in slots:

@@ -32,7 +32,7 @@ def maintain():
     open("/maintenance", "w").close()
     board.reset()
 
-def run(given):
+def run(given, confirm=None):
     global board
     board = given
     parameters = Parameters()
@@ -40,7 +40,14 @@ def run(given):
         "access_code": 1234}})
     console = Console(Points(ROWS), parameters, Faults(), Access(parameters, True), Requests(),
         Configuration("/"), "a test", None, board.reset, maintain, None)
-    asyncio.run(console.run(board.console_port()))
+    asyncio.run(serve(console.run(board.console_port()), confirm))
+
+async def serve(console, confirm):
+    if confirm:
+        import update
+        update.PROOF_S = 0
+        asyncio.create_task(confirm())
+    await console
 """
 
 

@@ -16,6 +16,7 @@ def small_checkout(folder, app=APP):
     files = {
         "firmware/boot.py": (ROOT / "firmware" / "boot.py").read_text(),
         "firmware/main.py": (ROOT / "firmware" / "main.py").read_text(),
+        "firmware/update.py": (ROOT / "firmware" / "update.py").read_text(),
         "firmware/app.py": app,
         "firmware/lib/helper.py": "NAME = 'new'\n",
         "firmware/lib/deep/er/__init__.py": '"""A package."""\n',

@@ -3,6 +3,7 @@
 What it then does on one is in test_flash_on_a_board.py.
 """
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -159,17 +160,18 @@ def test_an_answer_that_makes_no_sense_is_an_error_in_words(printed):
 # What is copied
 
 
-def test_without_mpy_cross_all_sources_of_the_application_are_copied():
-    release = build_release(ROOT, "pico", ROOT, None)
+def test_without_mpy_cross_all_sources_of_the_application_are_copied(tmp_path):
+    release = build_release(ROOT, "pico", tmp_path, None)
     firmware = ROOT / "firmware"
-    assert set(release.slot_files) == {
+    assert set(release.slot_files) == {"digests"} | {
         path.relative_to(firmware).as_posix()
         for path in firmware.rglob("*.py")
-        if path.name not in ("boot.py", "main.py")
+        if path.name not in ("boot.py", "main.py", "update.py")
     }
     assert list(release.root_files) == [
         "/boot.py",
         "/main.py",
+        "/update.py",
         "/boards/_common.py",
         "/boards/_rp2.py",
         "/boards/pico/board.py",
@@ -177,11 +179,12 @@ def test_without_mpy_cross_all_sources_of_the_application_are_copied():
 
 
 @pytest.mark.parametrize("board", sorted(TARGETS))
-def test_every_board_gets_its_own_file_and_what_it_imports_and_no_other(board):
+def test_every_board_gets_its_own_file_and_what_it_imports_and_no_other(board, tmp_path):
     shared = "_rp2.py" if board.startswith("pico") else "_esp32.py"
-    assert set(build_release(ROOT, board, ROOT, None).root_files) == {
+    assert set(build_release(ROOT, board, tmp_path, None).root_files) == {
         "/boot.py",
         "/main.py",
+        "/update.py",
         "/boards/_common.py",
         f"/boards/{shared}",
         f"/boards/{board}/board.py",
@@ -190,8 +193,14 @@ def test_every_board_gets_its_own_file_and_what_it_imports_and_no_other(board):
 
 def test_with_mpy_cross_the_application_is_compiled_for_this_micropython(tmp_path):
     release = build_release(ROOT, "pico", tmp_path, find_compiler(MPY))
-    assert {Path(path).suffix for path in release.slot_files} == {".mpy"}
-    for compiled in release.slot_files.values():
+    compiled_files = dict(release.slot_files)
+    digests = compiled_files.pop("digests").read_text().splitlines()
+    assert digests == [
+        f"{hashlib.sha256(compiled_files[path].read_bytes()).hexdigest()} {path}"
+        for path in sorted(compiled_files)
+    ]
+    assert {Path(path).suffix for path in compiled_files} == {".mpy"}
+    for compiled in compiled_files.values():
         assert compiled.read_bytes()[:2] == bytes((ord("M"), MPY))
     # MicroPython starts boot.py and main.py only as source.
     assert {path.suffix for path in release.root_files.values()} == {".py"}
@@ -234,6 +243,14 @@ def test_the_slot_is_named_only_after_every_file_was_compared(checkout):
     assert set(operations[compare].digests) == {
         remote for number in copies for _, remote in operations[number].files
     }
+
+
+@pytest.mark.parametrize(("in_use", "named"), [(None, "/slot"), ("slot_a", "/trial")])
+def test_a_version_that_can_take_over_again_puts_the_new_one_on_trial(checkout, in_use, named):
+    operations = plan(build_release(checkout, "stub", checkout, None), "stub", in_use)
+    switch = next(op for op in operations if "switch(" in getattr(op, "call", ""))
+    assert switch.call.endswith(f", '{named}')")
+    assert ("on trial" in switch.words) == (named == "/trial")
 
 
 def test_a_dry_run_prints_the_plan_and_every_file():

