@@ -18,10 +18,10 @@ from bms.cell_model import CellModel
 from bms.commissioning import Commissioning
 from bms.events import Events
 from bms.faults import Faults
-from bms.parameters import APPLIES_AFE, Parameters, Proposed
-from bms.points import SELF_TESTS, Points
+from bms.parameters import APPLIES_AFE, Parameters
+from bms.points import Points
 from bms.table import give_back
-from console.console import Console
+from console.door import Door
 from links.diagnosis import POINTS as LINK_POINTS
 from links.diagnosis import Diagnosis
 from recorder.recorder import COUNTERS, Recorder
@@ -97,7 +97,7 @@ class Application:
         self._board = board
         self._built = False
         self.parameters = Parameters()
-        self.points = _points()
+        self.points = Points()
         self.faults = Faults()
         self.events = Events()
         self.configuration = Configuration("/")
@@ -134,10 +134,15 @@ class Application:
         for problem in self.recorder.problems() + unreadable:
             print(problem)
         if unreadable:
+            from bms.point_words import SELF_TESTS
+
             self.battery.fail_check(SELF_TESTS.index("flash"))
+        give_back("bms.point_words")
         self._check_commissioned()
         self._link = None  # to the inverter, once it runs
         self._keepalives = 0  # of the inverter, as counted last
+        self._link_loss = self.parameters.index("link_loss_s")
+        self._link_policy = self.parameters.index("link_loss_policy")
         self._silence_ms = -1  # since the latest one; -1: not heard yet
         self._clears = 0  # of faults by a person, as counted last
         self._fast_path = FastPath(
@@ -151,7 +156,8 @@ class Application:
             self.changed_by_bus,
             self.diagnosis,
         )
-        self._console_door = Access(self.parameters, trusted=True)
+        self._console_lock = Access(self.parameters, trusted=True)
+        self._door = Door(self._new_console)
         self._reprogram = False
         self._built = True
         self._running_s = 0
@@ -169,6 +175,8 @@ class Application:
 
     def _board_problems(self, values):
         """Why this board can not guard a pack with these settings, in sentences."""
+        from bms.parameter_table import Proposed
+
         value = Proposed(self.parameters, values).value
         refused = self._chip_problems(values, _INPUTS[value("afe_chip")])
         contactor = value("power_path") == _CONTACTOR
@@ -395,7 +403,7 @@ class Application:
                 await asyncio.sleep_ms(0)
             await asyncio.sleep_ms(0)
             self._serial.step(elapsed_ms)
-            self._console_door.step(elapsed_ms)
+            self._console_lock.step(elapsed_ms)
             if self._reprogram:
                 self._reprogram = not self.battery.requests.post(requests.REPROGRAM_AFE)
             if self.battery.failure is not None and not reported:
@@ -406,6 +414,9 @@ class Application:
             self._save_when_quiet()
             await self._equip_chip()
             self._running_s += 1
+            self.parameters.second()
+            self.points.second()
+            self._door.second()
             if self._running_s % _COLLECT_PERIOD_S == 0:
                 gc.collect()
             self._fast_path.slow_alive()
@@ -417,7 +428,7 @@ class Application:
         Counted here, so that a link that fails and is built anew does not disarm it. A person's
         `clear` does: an inverter that the open gates left without supply can not speak first.
         """
-        value = self.parameters.value
+        values = self.parameters.values
         keepalives = self._link.keepalives if self._link is not None else 0
         if keepalives != self._keepalives:
             self._keepalives = keepalives
@@ -427,8 +438,8 @@ class Application:
         if self.battery.clears != self._clears:
             self._clears = self.battery.clears
             self._silence_ms = -1
-        silent = self._silence_ms > 1000 * value("link_loss_s")
-        policy = value("link_loss_policy")
+        silent = self._silence_ms > 1000 * values[self._link_loss]
+        policy = values[self._link_policy]
         self.battery.condition("inverter_lost", silent and policy != _LINK_OPEN)
         self.battery.condition("inverter_required", silent and policy == _LINK_OPEN)
         self.battery.tighten(silent and policy == _LINK_TIGHTEN)
@@ -477,12 +488,16 @@ class Application:
         return self.battery.requests.post(requests.GATES_OFF)
 
     async def _console(self):
-        port = self._board.console_port()
-        console = Console(
+        await self._door.run(self._board.console_port())
+
+    def _new_console(self):
+        from console.console import Console
+
+        return Console(
             self.points,
             self.parameters,
             self.faults,
-            self._console_door,
+            self._console_lock,
             self.battery.requests,
             self.configuration,
             "Cellsteward %s on board '%s', MicroPython %d.%d.%d"
@@ -492,7 +507,6 @@ class Application:
             self._maintain,
             self,
         )
-        await console.run(port)
 
     def _restart(self):
         self.recorder.expect_reset()
@@ -506,13 +520,6 @@ class Application:
     def _choice(self, name):
         index = self.parameters.index(name)
         return self.parameters.choices(index)[self.parameters.values[index]]
-
-
-def _points():
-    from bms.point_rows import ROWS
-
-    give_back("bms.point_rows")
-    return Points(ROWS)
 
 
 application = None

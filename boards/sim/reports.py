@@ -13,7 +13,8 @@ def application():
 
 def points_by_name(application):
     """All points by name, as people read them: None where nothing valid is measured."""
-    from bms.points import STATES, set_bit_names
+    from bms.point_words import STATES
+    from bms.points import set_bit_names
     from bms.table import INVALID
 
     table = application.points

@@ -7,7 +7,7 @@ what a chip can not do by itself must at least reach the software, which does it
 
 import pytest
 
-from bms.points import SELF_TESTS
+from bms.point_words import SELF_TESTS
 from bms.sample import (
     BUS_ERROR,
     BUSY,

@@ -3,7 +3,7 @@
 import pytest
 
 from afe import bq76952_self_test as self_test
-from bms.points import SELF_TESTS
+from bms.point_words import SELF_TESTS
 from bms.sample import BUS_ERROR, BUSY, CONFIGURATION_LOST, CORRUPT, GATES_BOTH, OK
 from boards.sim.i2c import ALL
 from host_tests.afe.simulated_chip import Bench

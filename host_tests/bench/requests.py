@@ -38,7 +38,7 @@ from bms.requests import Requests
 from links.diagnosis import Diagnosis
 from serving.serial import SerialLinks
 
-points = Points(ROWS)
+points = Points()
 parameters = Parameters()
 parameters.load({"chemistry": 0, "series_cells": 16, "design_capacity_mah": 280000})
 for place in range(len(points.live)):

@@ -19,7 +19,6 @@ from bms.cell_model import CellModel
 from bms.events import Events
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.switch import FetPath
 from boards.sim import heap
@@ -68,7 +67,7 @@ def measure(cells, crc):
     faults = Faults()
     path = FetPath(afe, off_line, lambda _level: None, parameters, faults)
     battery = Battery(
-        Points(ROWS), parameters, faults, afe, path, Events(), True, model=CellModel(CELL)
+        Points(), parameters, faults, afe, path, Events(), True, model=CellModel(CELL)
     )
     for _ in range(START_STEPS):
         world.advance(PERIOD_MS * 1000)

@@ -13,7 +13,6 @@ from bisect import bisect_right
 from bms.cell_model import CellModel
 from bms.events import Events
 from bms.health import Health
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.soc import EMPTY, FULL
 from cells.lfp import CELL
@@ -147,7 +146,7 @@ class Stand:
             }
         )
         self.design_ah = design_ah
-        self.points = Points(ROWS)
+        self.points = Points()
         self.snapshot = self.points.new_snapshot()
         self.at = [
             self.points.offset(name)

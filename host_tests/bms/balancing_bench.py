@@ -9,7 +9,7 @@ import importlib
 from bms.balancing import Balancing
 from bms.cell_model import CellModel
 from bms.imbalance import Imbalance
-from bms.points import BALANCING_STATES
+from bms.point_words import BALANCING_STATES
 from host_tests.bms.bench import CHEMISTRIES, parameters_with
 
 RULES = (False, 8, 850)  # those of the BQ76952's driver

@@ -14,7 +14,6 @@ from bms.cell_model import CellModel
 from bms.events import FIELDS, KINDS, Events
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points, set_bit_names
 from bms.sample import GATES_BOTH
 from bms.switch import FetPath
@@ -46,7 +45,7 @@ class Bench:
     def __init__(self, configured=True, period_ms=100, interlock=False, **settings):
         settings.setdefault("step_period_ms", period_ms)
         self.parameters = parameters_with(settings) if configured else Parameters()
-        self.points = Points(ROWS)
+        self.points = Points()
         self.table = Faults()
         self.period_ms = period_ms
         self.now_ms = 0

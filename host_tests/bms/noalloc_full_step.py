@@ -16,7 +16,6 @@ from bms.events import FIELDS, Events
 from bms.fault_register import WORDS
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS as POINT_ROWS
 from bms.points import Points
 from bms.switch import FetPath
 from bms.table import INVALID
@@ -60,7 +59,7 @@ for row in range(len(parameters)):  # so that one fault is over before the next
     if name.endswith("_release_delay_ms"):
         settings[name] = 1000
 parameters.load(settings)
-points = Points(POINT_ROWS)
+points = Points()
 table = Faults()
 afe = Bq76952(world.i2c, parameters)
 log = Events()

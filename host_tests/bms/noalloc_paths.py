@@ -8,7 +8,7 @@ import micropython
 
 from bms.contactor_path import ContactorPath
 from bms.outputs import Outputs
-from bms.points import PATH_STATES
+from bms.point_words import PATH_STATES
 from bms.sample import GATES_BOTH
 from bms.switch import FetPath
 from host_tests.bms.path_parts import STACK_MV, PathBench

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bms.balancing import Balancing
-from bms.points import BALANCING_STATES
+from bms.point_words import BALANCING_STATES
 from host_tests.bms.balancing_bench import DUTY, RULES, BalancingBench, NotingBleeder
 from host_tests.bms.bench import parameters_with
 from host_tests.bms.unequal_pack import UnequalPack, nmc_v

@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from bms import requests, sample
-from bms.points import SELF_TESTS, STATE_ACTIVE, STATE_FAULT, STATE_SELF_TEST
+from bms.point_words import SELF_TESTS
+from bms.points import STATE_ACTIVE, STATE_FAULT, STATE_SELF_TEST
 from bms.sample import GATE_CHARGE, GATES_BOTH, OK
 from host_tests.bms.bench import Bench
 

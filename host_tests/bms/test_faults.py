@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from bms.fault_register import WORDS, FaultRegister
 from bms.fault_rows import ROWS
 from bms.faults import Faults
-from bms.point_rows import ROWS as POINT_ROWS
 from bms.points import Points
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH
 from bms.table import rows
@@ -59,7 +58,7 @@ def test_faults_keep_their_bits():
 
 
 def test_there_is_room_for_every_fault_in_the_register_and_in_the_points():
-    points = Points(POINT_ROWS)
+    points = Points()
     assert len(FAULTS) <= 16 * WORDS
     for name in ("faults", "warnings"):
         assert points.counts[points.index(name)] == WORDS

@@ -8,7 +8,6 @@ import pytest
 from bms import events
 from bms.capacity import TAKEN
 from bms.health import CAPACITY, CELLS, LEAKY, POINTS, WEAK
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.soc import FULL, SocEstimator
 from bms.table import INVALID
@@ -293,7 +292,7 @@ def test_without_a_measurement_time_passes_and_nothing_is_learned():
 
 
 def test_the_points_of_health_are_neighbours_and_as_many_values_as_it_shows():
-    points = Points(ROWS)
+    points = Points()
     offset = points.offset(POINTS[0])
     for name in POINTS:
         assert points.offset(name) == offset

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bms.point_rows import ROWS
-from bms.points import STATES, TYPE_B16, TYPE_I16, TYPE_I32, TYPE_U16, Points
+from bms.point_words import STATES
+from bms.points import TYPE_B16, TYPE_I16, TYPE_I32, TYPE_U16, Points
 from bms.table import INVALID, UnknownName, rows
 
 # Issue 2, deliver 2: names and units. Indices, flags, masks and counts have no unit.
@@ -92,7 +93,7 @@ MEASURED = [
 
 @pytest.fixture
 def points():
-    return Points(ROWS)
+    return Points()
 
 
 def names_of(points):
@@ -187,7 +188,7 @@ def test_states_have_names():
 
 @given(st.integers(-1000, 1000), st.integers(-1000, 1000))
 def test_a_snapshot_is_a_copy_of_everything(fast, slow):
-    points = Points(ROWS)
+    points = Points()
     snapshot = points.new_snapshot()
     points.publish_fast(memoryview(array("i", [fast] * points.fast_size)))
     points.publish_slow(memoryview(array("i", [slow] * (len(points.live) - points.fast_size))))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bms.cell_model import CellModel
-from bms.points import QUALITIES
+from bms.point_words import QUALITIES
 from bms.soc import EMPTY, FULL, NO_ANCHOR, ChargeCounter, SocEstimator
 from bms.table import INVALID
 from host_tests.bms.bench import Bench, parameters_with

@@ -9,11 +9,11 @@ from bms import requests
 from bms.access import Access
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import PATH_ON, STATE_ACTIVE, STATE_UNCONFIGURED, Points
 from bms.requests import Requests
 from bms.trial import Trial
 from console.console import Console
+from console.door import Door
 from storage.configuration import Configuration
 from storage.state import StateError
 
@@ -179,7 +179,7 @@ class Terminal:
         self.maintenances = 0
         self.directory = str(directory)
         self.parameters = Parameters()
-        self.points = Points(ROWS)
+        self.points = Points()
         self.faults = Faults()
         self.requests = Requests()
         self.access = Access(self.parameters, trusted)
@@ -190,6 +190,10 @@ class Terminal:
         self.configuration.load(self.parameters)
         self.services = Services(self.requests, (settings or PACK)["series_cells"])
         self.publish(state=STATE_UNCONFIGURED if settings is None else STATE_ACTIVE)
+        self.console = self.new_console()
+        Terminal.latest = self
+
+    def new_console(self):
         self.console = Console(
             self.points,
             self.parameters,
@@ -203,7 +207,7 @@ class Terminal:
             self._maintain,
             self.services,
         )
-        Terminal.latest = self
+        return self.console
 
     def _restart(self):
         self.restarts += 1
@@ -232,7 +236,7 @@ class Terminal:
         self.shown.clear()
         self.writes.clear()
         with pytest.raises(HangUp):
-            asyncio.run(self.console.run(self))
+            asyncio.run(Door(lambda: self.console).run(self))
         return self.shown.decode()
 
     def ask(self, command):

@@ -14,12 +14,12 @@ from bms import requests
 from bms.access import Access
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import Requests
 from bms.trial import Trial
 from console.commands import COMMANDS
 from console.console import Console
+from console.door import Door
 from storage.configuration import Configuration
 
 parameters = Parameters()
@@ -68,7 +68,7 @@ class Services:
 
 letter_box = Requests()
 console = Console(
-    Points(ROWS),
+    Points(),
     parameters,
     Faults(),
     Access(parameters, trusted=True),
@@ -104,4 +104,4 @@ if growth > 256:
 port = socket.socket()
 port.connect(socket.getaddrinfo("127.0.0.1", int(sys.argv[1]))[0][-1])
 port.setblocking(False)
-asyncio.run(console.run(port))
+asyncio.run(Door(lambda: console).run(port))

@@ -3,7 +3,8 @@
 import pytest
 
 from bms import events, requests, sample
-from bms.points import PATH_STATES, STATE_FAULT, STATES
+from bms.point_words import PATH_STATES, STATES
+from bms.points import STATE_FAULT
 from bms.table import INVALID
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bms import points
+from bms import point_words, points
 from bms.table import INVALID
 
 
@@ -56,12 +56,12 @@ def test_status_tells_warnings_from_faults(board):
     assert lines[1].startswith("  warning undertemperature_charge: ")
 
 
-@pytest.mark.parametrize("state", range(len(points.STATES)))
+@pytest.mark.parametrize("state", range(len(point_words.STATES)))
 def test_status_has_words_for_every_state(board, state):
     board.publish(state=state)
     lines = board.ask("status")
     assert lines[0].endswith(".")
-    assert lines[-2].startswith("State         " + points.STATES[state])
+    assert lines[-2].startswith("State         " + point_words.STATES[state])
 
 
 def test_values_without_a_measurement_read_as_missing_and_the_age_is_told(board):
@@ -125,12 +125,12 @@ def test_faults_say_what_they_block_whether_they_stay_and_what_to_do(board):
     ]
 
 
-@pytest.mark.parametrize("state", range(len(points.PATH_STATES)))
+@pytest.mark.parametrize("state", range(len(point_words.PATH_STATES)))
 def test_status_has_words_for_every_state_of_the_power_path(board, state):
     board.publish(path_state=state, limited=1)
-    words = points.PATH_STATES[state].replace("_", " ")
+    words = point_words.PATH_STATES[state].replace("_", " ")
     assert f"Power path    {words}, limited current only" in board.ask("status")
-    assert board.ask("get path_state")[0].split() == ["path_state", points.PATH_STATES[state]]
+    assert board.ask("get path_state")[0].split() == ["path_state", point_words.PATH_STATES[state]]
 
 
 def test_status_says_why_contactors_stay_open_and_what_to_do(board):

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from console.commands import COMMANDS
+from console.door import Door
 
 VERSION = "Cellsteward 1.2.3\r\n"
 
@@ -122,7 +123,7 @@ def test_a_long_answer_gives_the_others_a_turn_after_every_line(board):
         task = asyncio.create_task(other())
         board.typed.extend(b"get\r")
         with pytest.raises(OSError):
-            await board.console.run(board)
+            await Door(lambda: board.console).run(board)
         task.cancel()
 
     asyncio.run(both())

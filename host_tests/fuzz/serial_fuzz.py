@@ -13,7 +13,6 @@ import sys
 from bms.access import Access
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import NONE, Requests
 from inverter.rules import ChargeRules
@@ -34,7 +33,7 @@ CODE = 4711
 BURST = 700  # bytes of noise between two good requests, at most
 GROWTH = 4096  # bytes of heap over half a run: free lists and caches, nothing that grows
 
-points = Points(ROWS)
+points = Points()
 parameters = Parameters()
 parameters.load(
     {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 280000, "access_code": CODE}

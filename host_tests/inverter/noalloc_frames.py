@@ -8,7 +8,6 @@ import micropython
 
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.table import INVALID
 from canbus.mcp2515 import MCP2515
@@ -50,7 +49,7 @@ def select(level):
     pass
 
 
-points = Points(ROWS)
+points = Points()
 fault_table = Faults()
 parameters = Parameters()
 profile = load("pylontech", points, fault_table, parameters)

@@ -6,7 +6,6 @@ from importlib import import_module
 
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points
 from inverter.conditions import AWAKE
 from inverter.frames import FrameEncoder
@@ -64,7 +63,7 @@ def put_fault(points, words, name):
 
 def healthy(**changes):
     """Points of the healthy pack, except for `changes`."""
-    points = Points(ROWS)
+    points = Points()
     for word in ("faults", "warnings", "balancing"):
         for slot in range(points.counts[points.index(word)]):
             points.live[points.offset(word) + slot] = 0
@@ -111,7 +110,7 @@ def encoder_of(profile, points, *options):
 
 @cache
 def _encoder(profile, settings):
-    return load(profile, Points(ROWS), FAULTS, parameters_with(dict(settings))).encoder
+    return load(profile, Points(), FAULTS, parameters_with(dict(settings))).encoder
 
 
 def parameters_with(settings):

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.table import INVALID, UnknownName
 from host_tests.inverter.pack import (
@@ -211,7 +210,7 @@ def test_a_misspelled_point_or_fault_is_refused_when_the_encoder_is_made():
 
 def test_the_points_before_the_first_sample_are_not_measured():
     flags = ((0x100, 0, 0, ALWAYS, MEASURED | CHARGE | VOLTAGE_LIMIT),)
-    assert encode(Points(ROWS), profile(1, flags=flags))[0x100] == b"\x01"
+    assert encode(Points(), profile(1, flags=flags))[0x100] == b"\x01"
 
 
 def test_values_of_a_vector_are_named_by_their_place():

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.table import INVALID
 from cellsteward.can_layout import layout, profile_module, profile_names
@@ -212,9 +211,7 @@ def enables(frames):
     ids=str,
 )
 def test_without_a_measurement_no_current_is_offered_and_no_old_value_shown(profile, blind):
-    points = (
-        Points(ROWS) if blind.get("points", {}) is None else healthy(**blind.get("points", {}))
-    )
+    points = Points() if blind.get("points", {}) is None else healthy(**blind.get("points", {}))
     frames = encode(points, profile, live=blind.get("live", True))
     cvl, ccl, dcl = limits(profile, frames)
     assert cvl > 0

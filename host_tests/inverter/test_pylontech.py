@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.table import INVALID
 from host_tests.inverter.pack import encode, healthy
@@ -97,7 +96,7 @@ def test_the_discharge_limit_is_sent_positive():
 
 
 def test_before_the_first_sample_the_inverter_hears_that_nothing_is_allowed():
-    frames = encode(Points(ROWS))
+    frames = encode(Points())
     assert_safe(frames)
     assert decoded(frames)["ChargeVoltageLimit"] == pytest.approx(53.2)
 

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as some
 
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.table import INVALID
 from host_tests.inverter.pack import healthy, parameters_with, put, put_fault
@@ -154,7 +153,7 @@ def test_a_pack_below_the_profiles_range_is_not_charged():
 
 
 def test_before_any_limit_is_known_the_voltage_is_a_usual_one():
-    told = Told(Points(ROWS))
+    told = Told(Points())
     assert told.second() == (53_200, 0, 0)
     assert told.conditions & (MEASURED | CHARGE | DISCHARGE) == 0
 

@@ -3,7 +3,6 @@
 from bms.access import Access
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import STATE_ACTIVE, Points
 from bms.requests import Requests
 
@@ -58,7 +57,7 @@ class Desk:
     """Points, parameters, faults, a door and a letter box, as the application hands them out."""
 
     def __init__(self, settings=SETTINGS, **shown):
-        self.points = Points(ROWS)
+        self.points = Points()
         self.parameters = Parameters()
         if settings:
             self.parameters.load(settings)

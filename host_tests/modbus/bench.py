@@ -6,7 +6,6 @@ from pymodbus.pdu import DecodePDU
 
 from bms.access import Access
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import Requests
 from links.diagnosis import (
@@ -63,7 +62,7 @@ class Device:
     """The register map over the real tables, and the server over it."""
 
     def __init__(self, settings=SETTINGS):
-        self.points = Points(ROWS)
+        self.points = Points()
         self.parameters = Parameters()
         if settings:
             self.parameters.load(settings)

@@ -11,7 +11,6 @@ import micropython
 from bms.access import Access
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import NONE, Requests
 from links.diagnosis import RS485, Diagnosis
@@ -67,7 +66,7 @@ def frame(text, address=ADDRESS):
     return data
 
 
-points = Points(ROWS)
+points = Points()
 parameters = Parameters()
 parameters.load(
     {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 280000, "access_code": CODE}

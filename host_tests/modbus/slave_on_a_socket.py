@@ -12,7 +12,6 @@ import sys
 
 from bms.access import Access
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import Requests
 from links.diagnosis import RS485, Diagnosis
@@ -62,7 +61,7 @@ class Pin:
         self.value = value
 
 
-points = Points(ROWS)
+points = Points()
 parameters = Parameters()
 parameters.load(
     {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 280000, "access_code": 4711}

@@ -192,7 +192,7 @@ def test_one_request_is_served_from_one_snapshot(device):
                 self.live[offset] = self.snapshots
             super().snapshot_into(view)
 
-    device.registers._points = ticking = Ticking(POINT_ROWS)
+    device.registers._points = ticking = Ticking()
     registers = read(device, 0x0100, MOST)
     assert ticking.snapshots == 1
     assert set(registers) == {0, 1}

@@ -9,7 +9,6 @@ import micropython
 from bms.access import Access
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import Requests
 from inverter.rules import ChargeRules
@@ -25,7 +24,7 @@ from pylon_rs485.language import Pylontech
 
 ROUNDS = 2000
 
-points = Points(ROWS)
+points = Points()
 parameters = Parameters()
 parameters.load({"chemistry": 0, "series_cells": 16, "design_capacity_mah": 280000})
 faults = Faults()

@@ -12,7 +12,6 @@ from bms.battery import Battery
 from bms.events import Events
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points, set_bit_names
 from bms.switch import FetPath
 from boards.sim import faults
@@ -38,7 +37,7 @@ class Board:
         self.world.set_off_lines(charge=1, discharge=1)
         self.parameters = Parameters()
         self.parameters.load(SETTINGS)
-        self.points = Points(ROWS)
+        self.points = Points()
         self.faults = Faults()
         self.driver = Bq76952(self.world.i2c, self.parameters)
         path = FetPath(

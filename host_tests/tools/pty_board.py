@@ -38,7 +38,7 @@ def run(given, confirm=None):
     parameters = Parameters()
     parameters.load({{"chemistry": 0, "series_cells": 4, "design_capacity_mah": 100000,
         "access_code": 1234}})
-    console = Console(Points(ROWS), parameters, Faults(), Access(parameters, True), Requests(),
+    console = Console(Points(), parameters, Faults(), Access(parameters, True), Requests(),
         Configuration("/"), "a test", None, board.reset, maintain, None)
     asyncio.run(serve(console.run(board.console_port()), confirm))
 

@@ -111,11 +111,11 @@ def boot():
     application = app.Application(Board())
     application.start_guarding()
     assert application.configuration.loaded, application.configuration.problems
-    from console.console import Console
+    from console.door import Door
     from inverter.link import InverterLink
     from rs485.port import Port as Rs485Port
 
-    for service_class in (Rs485Port, InverterLink, Console):
+    for service_class in (Rs485Port, InverterLink, Door):
         kept.append(service_class.run)
         service_class.run = wait
     assert len(application.services) == 5
@@ -128,7 +128,10 @@ def boot():
         application.battery.step(100)
     application.battery.slow_step(1000)
     assert application.battery.failure is None
-    application.afe.put_away()  # as the slow path does once a chip guards; here is none
+    # As the slow path does once a chip guards; here is none, and ten seconds without use.
+    application.afe.put_away()
+    application.parameters.put_away()
+    application.points.put_away()
     return application
 
 

@@ -11,7 +11,6 @@ from bms import requests
 from bms.access import Access
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import STATE_UNCONFIGURED, Points
 from bms.requests import Requests
 from bms.trial import Trial
@@ -76,7 +75,7 @@ class Desk:
     """A new board's console; `directory` stands for its flash."""
 
     def __init__(self, directory: str) -> None:
-        self.points = Points(ROWS)
+        self.points = Points()
         self.points.live[self.points.offset("state")] = STATE_UNCONFIGURED
         self.faults = Faults()
         self.events: list[Event] = []

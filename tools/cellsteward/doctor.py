@@ -17,7 +17,8 @@ import serial
 from bms.fault_rows import ROWS as FAULT_ROWS
 from bms.parameter_rows import ROWS as PARAMETER_ROWS
 from bms.point_rows import ROWS as POINT_ROWS
-from bms.points import STATE_ACTIVE, STATE_COMMISSIONING, STATE_STANDBY, STATE_UNCONFIGURED, STATES
+from bms.point_words import STATES
+from bms.points import STATE_ACTIVE, STATE_COMMISSIONING, STATE_STANDBY, STATE_UNCONFIGURED
 from bms.table import INVALID, rows
 from links.diagnosis import CAN, LINKS, RS485
 from links.peer_rows import ROWS as PEER_ROWS

@@ -11,7 +11,6 @@ import difflib
 
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE
 from bms.table import INVALID, Names
@@ -40,7 +39,7 @@ def frames_for_state(
         raise ValueError(f"No profile is named '{profile}'{_near(profile, names)}")
     if not isinstance(state, dict):
         raise ValueError("A state is an object of point names and values.")
-    points = Points(ROWS)
+    points = Points()
     faults = Faults()
     made = load(profile, points, faults, parameters or Parameters(), settled=True)
     encoder = made.encoder

@@ -8,7 +8,7 @@ import sys
 from bms.fault_rows import ROWS as FAULT_ROWS
 from bms.limit_curves import PHASES, REASONS
 from bms.point_rows import ROWS as POINT_ROWS
-from bms.points import BALANCING_STATES, PATH_STATES, SELF_TESTS, STATES
+from bms.point_words import BALANCING_STATES, PATH_STATES, SELF_TESTS, STATES
 from bms.table import rows
 from cellsteward.generated_docs import DOCS, run, table, with_parts
 from console.report import STATE_SENTENCES

@@ -16,7 +16,7 @@ from afe.bq76952_programming import DEVICE_NUMBER
 from afe.bq76952_stages import MORE, WAIT, Stages
 from bms.sample import CONFIGURATION_LOST, OK, VERIFY_FAILED
 
-# Results: bits of bms.points.SELF_TESTS, which drivers may not import; a test compares them.
+# Results: bits of bms.point_words.SELF_TESTS, which drivers may not import; a test compares them.
 AFE_IDENTITY = 1 << 0
 AFE_CONFIGURATION = 1 << 1
 GATES_OFF = 1 << 2

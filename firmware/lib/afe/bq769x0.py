@@ -141,7 +141,7 @@ class Bq769x0:
 
     @property
     def self_test_failed(self):
-        """Checks that failed in the latest self-test: bits of bms.points.SELF_TESTS."""
+        """Checks that failed in the latest self-test: bits of bms.point_words.SELF_TESTS."""
         return self._self_test.failed if self._self_test else 0
 
     def sample_into(self, sample):

@@ -243,7 +243,7 @@ class Battery:
         return self._protection.undervoltage()
 
     def fail_check(self, check):
-        """A check of bms.points.SELF_TESTS that failed before the first step, by its position."""
+        """A check of bms.point_words.SELF_TESTS failed before the first step, by place."""
         self._chip.board_failed |= 1 << check
 
     def latched_into(self, words):

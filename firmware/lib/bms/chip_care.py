@@ -47,8 +47,8 @@ class ChipCare:
     """`afe` is a driver (bms.sample lists its answers), `register` the fault register.
 
     busy: not guarding yet: no samples, gates off. testing: it is the self-test that is under way.
-    failed_checks: bits of bms.points.SELF_TESTS that failed last; board_failed: those of them that
-    the board's own start-up found.
+    failed_checks: bits of bms.point_words.SELF_TESTS that failed last; board_failed: those of them
+    that the board's own start-up found.
     """
 
     def __init__(self, afe, faults, register):

@@ -6,24 +6,21 @@ what is shown, so between two steps it belongs together.
 Who may read: anybody, after `snapshot_into` copied all values into the reader's own array.
 None of these allocates. Values that rest on measurements are INVALID (see bms.table) whenever
 the measurement is missing, stale or implausible.
+Names, units, types and places are in bms.point_table, which is in memory only while somebody needs
+it; words for the numbers below are in bms.point_words.
 """
 
 from array import array
 
-from bms.table import INVALID, Names, rows
+from bms.table import INVALID, Lent
 
 # Types, as in the rows: registers a value takes on Modbus, and its sign.
 TYPE_I32 = 0
 TYPE_U16 = 1
 TYPE_I16 = 2
 TYPE_B16 = 3
-_TYPES = ("i32", "u16", "i16", "b16")
 
 # The states, as the point `state` shows them.
-STATES = (
-    "starting", "unconfigured", "programming", "standby", "active", "fault", "failed",
-    "self_test", "commissioning", "limited",
-)  # fmt: skip
 STATE_STARTING = 0  # no decision yet
 STATE_UNCONFIGURED = 1  # no valid configuration: nothing is measured, gates off
 STATE_PROGRAMMING = 2  # the measuring chip is being programmed, gates off
@@ -36,10 +33,6 @@ STATE_COMMISSIONING = 8  # a person confirms the wiring; gates off but for a fir
 STATE_LIMITED = 9  # guarding; only a limited current is allowed
 
 # What the power path does, as the point `path_state` shows it.
-PATH_STATES = (
-    "off", "on", "precharging", "cooling", "opening", "waiting_for_fuse", "failed", "bridging",
-    "bus_above_pack",
-)  # fmt: skip
 PATH_OFF = 0  # nothing is on
 PATH_ON = 1  # what is allowed is on
 PATH_PRECHARGING = 2  # the bus fills up through the resistor
@@ -51,23 +44,11 @@ PATH_BRIDGING = 7  # one direction is blocked; its switch is on to spare its bod
 PATH_BUS_ABOVE = 8  # contactors stay open, because a charger holds the bus above the pack
 
 # What the state of charge is worth, as the point `soc_quality` shows it.
-QUALITIES = ("unknown", "estimating", "synced")
 QUALITY_UNKNOWN = 0  # only a guess from a voltage
 QUALITY_ESTIMATING = 1  # found from the voltage over some time
 QUALITY_SYNCED = 2  # the pack was full or empty, and the count since then is good
 
-# Checks of the start-up self-test, as bits of the point `self_test_failed`.
-SELF_TESTS = (
-    "afe_identity", "afe_configuration", "gates_off", "balance_switches", "cell_wires",
-    "thermistors", "supply", "clock", "flash",
-)  # fmt: skip
-
-
 # What the balancing does, or why it does nothing, as the point `balancing_state` shows it.
-BALANCING_STATES = (
-    "off", "bleeding", "balanced", "learning", "not_measured", "blocked", "cell_temperature",
-    "board_hot", "charge_low", "idle", "refused", "suspect",
-)  # fmt: skip
 BALANCING_OFF = 0  # by its parameter
 BALANCING_BLEEDING = 1  # cells are bled
 BALANCING_BALANCED = 2  # no cell has too much
@@ -82,46 +63,27 @@ BALANCING_REFUSED = 10  # the measuring chip does not bleed what it is told to
 BALANCING_SUSPECT = 11  # bleeding had no effect on more than one cell: leads may be mixed up
 
 
-class Points:
-    """The points table and its live values; `rows_text` is bms.point_rows.ROWS."""
+class Points(Lent):
+    """The live values of the points table; what is not here is in bms.point_table.Table."""
 
-    def __init__(self, rows_text):
-        table = list(rows(rows_text))
-        self.names = Names([row[0] for row in table])
-        self.units = Names([row[1] for row in table])
-        self.types = bytes(_TYPES.index(row[2]) for row in table)
-        self.counts = bytes(int(row[3]) for row in table)
-        self.offsets = array("H", [0] * len(table))
-        size = 0
-        starts = []
-        for path in ("fast", "live", "slow", "count"):
-            starts.append(size)
-            for index, row in enumerate(table):
-                if row[4] == path:
-                    self.offsets[index] = size
-                    size += self.counts[index]
-        self.blank_size = starts[1]  # values before this offset are fast and rest on measurements
-        self.fast_size = starts[2]  # values before this offset are the fast path's
-        self.slow_blank_size = starts[3] - starts[2]
+    TABLE = "bms.point_table"
+
+    def __init__(self):
+        # Values before blank_size are fast and rest on measurements, those before fast_size are
+        # the fast path's, and of the others the first slow_blank_size rest on measurements.
+        self.blank_size, self.fast_size, blank_end, size = self.ends
+        self.slow_blank_size = blank_end - self.fast_size
         self.live = array("i", [INVALID] * size)
         view = memoryview(self.live)
         self._all = view
         self._fast = view[: self.fast_size]
         self._slow = view[self.fast_size :]
         self._posted = memoryview(array("i", self.live[self.fast_size :]))
-        self._slow_blank = view[self.fast_size : self.fast_size + self.slow_blank_size]
+        self._slow_blank = view[self.fast_size : blank_end]
         self._blank = memoryview(array("i", [INVALID] * self.slow_blank_size))
 
     def __len__(self):
         return len(self.types)
-
-    def index(self, name):
-        """Row of a point. Keep it: looking up allocates. Raises UnknownName."""
-        return self.names.index(name)
-
-    def offset(self, name):
-        """Place of a point's first value in a snapshot. Keep it: looking up allocates."""
-        return self.offsets[self.names.index(name)]
 
     def new_snapshot(self):
         """An array that `snapshot_into` accepts; make it once."""

@@ -17,6 +17,7 @@ a reader who forgets to ask shows nonsense instead of an old value that looks li
 
 
 _COMMENT = ord("#")
+_KEPT_S = 10  # without use
 
 
 def give_back(name):
@@ -27,6 +28,55 @@ def give_back(name):
     package = sys.modules[package]
     if hasattr(package, module):  # a package holds on to its modules, too
         delattr(package, module)
+
+
+class Lent:
+    """An object whose seldom needed part is lent: a table in a module of its own, which is loaded
+    when an attribute is asked for that is not here, and given back when nobody asked for a while.
+
+    TABLE: the module, which has a class `Table(this object)`, a LentTable. Loading takes more than
+    a hundred milliseconds on a board: whoever can wait steps through `fetch` first.
+    """
+
+    _table = None
+    _unused_s = 0
+
+    def __getattr__(self, name):
+        for _ in self.fetch():
+            pass
+        return getattr(self._table, name)
+
+    def fetch(self):
+        """Load the table in pieces of some milliseconds: yields between them."""
+        self._unused_s = 0
+        if self._table is None:
+            table = __import__(self.TABLE, None, None, ("Table",)).Table(self)
+            yield
+            yield from table.build()
+            self._table = table
+
+    def second(self):
+        """A second passed."""
+        self._unused_s += 1
+        if self._unused_s == _KEPT_S:
+            self.put_away()
+
+    def put_away(self):
+        """Give the table back."""
+        self._table = None
+        give_back(self.TABLE)
+
+
+class LentTable:
+    """What a Lent object lends: names, and other columns. Has a generator `build`, which has to be
+    stepped through first and yields between pieces of some milliseconds."""
+
+    def __init__(self):
+        self.names = Names(())
+
+    def index(self, name):
+        """Row of a name. Keep it: looking up allocates. Raises UnknownName."""
+        return self.names.index(name)
 
 
 class UnknownName(KeyError):

@@ -1,8 +1,8 @@
-"""The console's loop: lines come in, a command answers them line by line.
+"""The console: lines come in, a command answers them line by line.
 
-Goals: idle costs nothing (the stream wakes it); a long answer never holds up the other coroutines,
-because every line of it is followed by a turn for them; nothing that is typed and no command that
-fails ends the console; the commands take no memory while nobody types (console.lending).
+Goals: a long answer never holds up the other coroutines, because every line of it is followed by a
+turn for them; nothing that is typed and no command that fails ends the console; a command takes
+memory while it runs (console.lending), the console while somebody types (console.door).
 Limits: one person at a time; while an answer is printed, typing waits in the stream's buffer.
 """
 
@@ -18,12 +18,10 @@ from storage.configuration import ConfigurationError
 
 _PROMPT = "> "
 _GREETING = "Cellsteward console. `status` says how the pack is, `help` lists all commands."
-_CHUNK = 32  # bytes looked at between two turns of the other coroutines
-_SILENCE_MS = 500  # a stream that wakes us without data (its far end is gone) is asked this often
 
 
 class Console:
-    """One console, on whatever stream `run` gets.
+    """One console, on whatever stream `greet` and `take` get.
 
     access: this door's lock (bms.access), `trusted` where a person has to sit beside it
     version: text that the command `version` prints
@@ -66,32 +64,33 @@ class Console:
         self.commissioning = None
         self.settings = Settings(parameters, configuration, changed)
         self.failures = 0  # commands that ended with an exception nobody expected
+        self._editor = LineEditor(_PROMPT)
         self._snapshot = points.new_snapshot()
         self._view = memoryview(self._snapshot)
 
-    async def run(self, port):
-        """Serve `port` (shaped like machine.UART, pollable) for ever. Raises OSError if the port
-        is gone; whoever started it may start it again."""
-        stream = asyncio.StreamReader(port)
-        editor = LineEditor(_PROMPT)
-        chunk = bytearray(_CHUNK)
+    async def greet(self, stream):
+        """Say hello to whoever opens a terminal."""
+        self._editor = LineEditor(_PROMPT)
         await _say(stream, _GREETING)
         await _send(stream, _PROMPT.encode())
-        while True:
-            count = await stream.readinto(chunk)
-            if not count:
-                await asyncio.sleep_ms(_SILENCE_MS)
-                continue
-            for at in range(count):
-                event = editor.feed(chunk[at])
-                if event:
-                    await _send_echo(stream, editor)
-                    if event == TOO_LONG:
-                        await _say(stream, "Ignored: a line may have %d characters." % MAX_LENGTH)
-                    elif event == LINE:
-                        await self._answer(stream, editor.text)
-                    editor.echo.extend(_PROMPT.encode())
-            await _send_echo(stream, editor)
+
+    async def take(self, stream, chunk, count):
+        """Take the first `count` bytes of what was typed, and answer."""
+        editor = self._editor
+        for at in range(count):
+            event = editor.feed(chunk[at])
+            if event:
+                await _send_echo(stream, editor)
+                if event == TOO_LONG:
+                    await _say(stream, "Ignored: a line may have %d characters." % MAX_LENGTH)
+                elif event == LINE:
+                    await self._answer(stream, editor.text)
+                editor.echo.extend(_PROMPT.encode())
+        await _send_echo(stream, editor)
+
+    def idle(self):
+        """Whether nothing would be lost without this console."""
+        return not (self.settings.draft or self.commissioning or self._editor.begun())
 
     def execute(self, line):
         """Carry out one typed line: yields the lines of the answer. A None among them is only a
@@ -117,6 +116,8 @@ class Console:
                 raise UsageError()
             if writes:
                 self.check_access()
+            yield from self.parameters.fetch()
+            yield from self.points.fetch()
             self.points.snapshot_into(self._view)
             module, function = function.split(".")
             yield from getattr(borrowed(module), function)(self, arguments)

@@ -12,6 +12,7 @@ from bms.table import give_back as forget
 
 _LENT = (
     "bms.capacity",
+    "bms.point_words",
     "bms.wiring",
     "console.about",
     "console.acting",

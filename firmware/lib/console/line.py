@@ -69,6 +69,10 @@ class LineEditor:
             self._append(byte)
         return NOTHING
 
+    def begun(self):
+        """Whether a part of a line waits for its end."""
+        return bool(self._line) or self._overlong
+
     def _end(self):
         overlong = self._overlong
         self.text = self._line.decode()

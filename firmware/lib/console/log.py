@@ -3,7 +3,7 @@
 from array import array
 
 from bms import events
-from bms.points import PATH_STATES, STATES
+from bms.point_words import PATH_STATES, STATES
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE
 from bms.table import INVALID
 from console.text import amount, duration

@@ -4,13 +4,10 @@ Every function is a command (see console.commands) or part of one: a generator o
 snapshot that the console took when the command was given.
 """
 
+from bms.point_words import BALANCING_STATES, PATH_STATES, QUALITIES, SELF_TESTS, STATES
 from bms.points import (
-    BALANCING_STATES,
     PATH_BUS_ABOVE,
-    PATH_STATES,
-    QUALITIES,
     QUALITY_UNKNOWN,
-    SELF_TESTS,
     STATE_ACTIVE,
     STATE_COMMISSIONING,
     STATE_FAILED,
@@ -21,7 +18,6 @@ from bms.points import (
     STATE_STANDBY,
     STATE_STARTING,
     STATE_UNCONFIGURED,
-    STATES,
 )
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, MAX_THERMISTORS
 from bms.table import INVALID, give_back

@@ -1,7 +1,7 @@
 """Command `get`: settings and published values by name, or by a part of it."""
 
 from bms.parameters import TYPE_SECRET
-from bms.points import PATH_STATES, STATES
+from bms.point_words import PATH_STATES, STATES
 from bms.table import INVALID
 from console.names import BREATH, index_of, unknown_name
 from console.settings import EFFECTS

@@ -81,6 +81,7 @@ class Jbd:
         self._view = memoryview(snapshot)
         self._factory_ms = 0  # how long factory mode still lasts
         self._sensors = parameters.value("cell_thermistors")
+        self._cell_count = parameters.index("series_cells")
 
     def build(self, faults):
         """Pack the tables, in pieces of some milliseconds: yields between them."""
@@ -260,7 +261,7 @@ class Jbd:
         return _limited(self._kinds[row], scaled + scales[at + 4])
 
     def _multiply(self, row):
-        return self._scales[5 * row + 2] or self._parameters.value("series_cells")
+        return self._scales[5 * row + 2] or self._parameters.values[self._cell_count]
 
     def _write(self, register, data, at, size):
         """Returns whether the write took effect, or is acknowledged without one."""

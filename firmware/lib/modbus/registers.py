@@ -219,6 +219,8 @@ class RegisterMap:
         from modbus.sunspec import SunSpec
 
         yield
+        yield from self._parameters.fetch()
+        yield from self._points.fetch()
         models = SunSpec(self._points, self._parameters, self._sunspec[0], self._requests)
         yield
         yield from models.build(self._faults, self._parameters.value("modbus_address"))

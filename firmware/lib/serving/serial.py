@@ -116,6 +116,7 @@ class SerialLinks:
         from pylon_rs485.language import Pylontech
 
         yield
+        yield from self._fetch_tables()
         from inverter.rules import ChargeRules
 
         yield
@@ -132,6 +133,7 @@ class SerialLinks:
         from jbd.language import JbdLanguage
 
         yield
+        yield from self._fetch_tables()
         core = Jbd(
             self._points,
             self._parameters,
@@ -146,3 +148,7 @@ class SerialLinks:
     def _start(self, place, language, core):
         self._languages[place] = language
         self._awake.append(core)
+
+    def _fetch_tables(self):
+        yield from self._parameters.fetch()
+        yield from self._points.fetch()

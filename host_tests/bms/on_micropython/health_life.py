@@ -9,7 +9,6 @@ from bms.cell_model import CellModel
 from bms.events import Events
 from bms.health import Health
 from bms.parameters import Parameters
-from bms.point_rows import ROWS
 from bms.points import Points
 from bms.soc import EMPTY, FULL
 from cells.lfp import CELL
@@ -35,7 +34,7 @@ class Life:
     def __init__(self):
         parameters = Parameters()
         parameters.load({"chemistry": 0, "series_cells": 4, "design_capacity_mah": DESIGN_MAH})
-        points = Points(ROWS)
+        points = Points()
         self.model = CellModel(CELL)
         self.health = Health(points, parameters, self.model, Events())
         self.snapshot = points.new_snapshot()
