@@ -268,6 +268,13 @@ def test_sma_limits_stay_in_the_range_that_is_not_dropped(cvl_mv, told):
     assert charge_da == (0 if cvl_mv == 30_000 else 500)
 
 
+def test_whoever_has_0x359_says_pn_in_it_but_for_luxpower():
+    """inverter_can.md 1.1, verdict on bytes 5 and 6; Luxpower has its capacity there."""
+    for profile in ("pylontech", "deye_lv", "solark", "sofar", "seplos", "auto"):
+        assert encode(healthy(), profile)[0x359][5:7] == b"PN", profile
+    assert encode(healthy(), "luxpower")[0x359][5:7] == (280).to_bytes(2, "little")
+
+
 def test_names():
     """inverter_can.md 1.3 and 1.8; a setting puts another one in their place."""
     told = {

@@ -42,7 +42,15 @@ GOLDEN_42_SMALL = (
     "~20024600C06E10020F0C9A0C980C990C980C9A0C9A0C990C9B0C9C0C9A0C9B0C9B0C9B0C9B0C99"
     "050B740B550B570B530B630000BD06190F02C3500084E545"
 )
+# The example of V3.3, chapter 5, as people who sent it to their batteries copied it (its checksums
+# are right; those of chapters 2.3.3 and 4 are not: serial_protocols.md 2.1)
+EXAMPLE_REQUEST = "~20014642E00201FD35"
+EXAMPLE_42 = (
+    "~20014600C06E11010F0D450D440D450D440D450D440D3E0D450D4A0D4A0D4B0D4A0D4A0D4A0D4A"
+    "050BC30BC30BC30BCD0BCD0000C725BF6802C3500002E553"
+)
 GOLDEN = [
+    EXAMPLE_REQUEST, EXAMPLE_42,
     GOLDEN_61, GOLDEN_62, GOLDEN_63, GOLDEN_92, GOLDEN_4F, GOLDEN_42, GOLDEN_44, GOLDEN_47,
     GOLDEN_93, GOLDEN_96, GOLDEN_51, GOLDEN_42_SMALL, POLL_61,
 ]  # fmt: skip
@@ -175,6 +183,17 @@ def test_42_as_recorded_with_capacities_of_16_bits():
     answer = info(ask(make(desk), frame("02", cid2=0x42)))
     # The recorded INFOFLAG 10 says "a switch changed unread"; ours says nothing of the kind.
     assert answer == "00" + GOLDEN_42_SMALL[15:-4]
+
+
+def test_42_as_in_the_documents_example():
+    desk = analog_desk(
+        EXAMPLE_42, 15, 4, current_ma=0, pack_voltage_mv=0xC725,
+        remaining_mah=0xBF68, full_mah=0xC350, cycles=2,
+    )  # fmt: skip
+    answer = ask(make(desk, 1), EXAMPLE_REQUEST.encode() + b"\r")
+    assert answer[:13] == EXAMPLE_42[:13]
+    # INFOFLAG 11: something changed that was not read yet; ours says nothing of the kind.
+    assert info(answer) == "00" + EXAMPLE_42[15:-4]
 
 
 def test_44_as_recorded():

@@ -190,6 +190,23 @@ def test_a_real_battery_before_venus(tmp_path):
     assert all(text.startswith("never sent") for text in decoded.complaints)
 
 
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        "AA AA AA AA AA AA AA AA",  # a BYD LVS
+        "AA AA AA 02 AA AA AA 02",  # a Seplos: unused pairs say nothing
+        "AB AA FE AF AA FA FF AA",  # a Discover AES: 11 is "not supported"
+    ],
+)
+def test_the_pairs_of_real_batteries_that_are_well_raise_nothing(pairs):
+    """inverter_can.md 1.2 and 1.3."""
+    frames = [Frame(1.0 * second, 0x35A, bytes.fromhex(pairs)) for second in range(3)]
+    for profile in ("victron", "sma", "byd_lv"):
+        decoded = decode(frames, profile)
+        assert decoded.raised == {}
+        assert not any("cleared" in text for text in decoded.complaints)
+
+
 def test_a_real_pylontech_of_firmware_13(tmp_path):
     path = tmp_path / "us5000.log"
     path.write_text(US5000)

@@ -2,7 +2,8 @@
 
 Source: inverter_can.md 1.1 and 1.8: Pylontech V1.2 with a bit for a failed cell, a bit for each
 pack that is online, and extremes of the cells in 0x70 with their positions in 0x371.
-UNVERIFIED: the unit of the cell voltages in 0x70 (0.01 V; one source's code against its comment).
+UNVERIFIED: the unit of the cell voltages in 0x70 (0.01 V; one source's code against its comment),
+and that identifier, which one program that reads Seplos batteries has as 0x370.
 While the pack is not measured, frames with measured values are not sent: see inverter.pylontech.
 """
 
@@ -16,7 +17,7 @@ FRAMES = (
     (0x351, ALWAYS, bytes(8)),
     (0x355, MEASURED, bytes(4)),
     (0x356, MEASURED, bytes(6)),
-    (0x359, ALWAYS, bytes(8)),
+    (0x359, ALWAYS, b"\0\0\0\0\0PN\0"),
     (0x35C, ALWAYS, bytes(2)),
     (0x35E, ALWAYS, b"SHEnergy"),
     (0x070, MEASURED, bytes(8)),
