@@ -3,6 +3,8 @@
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bms.table import INVALID, rows
 from host_tests.inverter.pack import FAULTS, encode, healthy, parameters_with, put
@@ -199,6 +201,32 @@ def test_frames_follow_the_points():
         if identifier == CURRENT
     ]
     assert currents == [123, 123, -300]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    profile=st.sampled_from(("pylontech", "luxpower", "growatt_lv", "byd_hv", "victron")),
+    frames=st.lists(
+        st.tuples(
+            st.one_of(
+                st.sampled_from((0x151, 0x300, 0x301, 0x305, 0x307, 0x351)),
+                st.integers(0, 0x7FF),
+                st.integers(0x800, (1 << 29) - 1),
+            ),
+            st.binary(max_size=8),
+        ),
+        max_size=60,
+    ),
+)
+def test_whatever_is_on_the_bus_frames_go_on(profile, frames):
+    bench = Bench(profile=profile)
+    bench.at(500, lambda: bench.can.inbox.extend([*frames, (bench.profile.keepalives[0], b"")]))
+    bench.run(8_000)
+    assert not bench.can.inbox
+    assert bench.link.keepalives >= 1
+    assert bench.link.errors == 0
+    late = [at for at, _, _ in bench.can.sent if at > START_MS + 4000]
+    assert len(late) >= 2
 
 
 def test_nothing_waits_for_the_inverter():
