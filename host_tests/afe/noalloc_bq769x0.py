@@ -193,6 +193,7 @@ class Bench:
         self.bus.registers[5] = 0
         assert self.driver.sample_into(self.sample) == CONFIGURATION_LOST
         self.bus.registers[5] = control
+        self.bus.registers[0] |= CC_READY
         self.bus.fail_in = index // 10 % 3  # of the reads of a sample
         assert self.driver.sample_into(self.sample) == BUS_ERROR
         if self.bus.crc:

@@ -4,6 +4,7 @@ import pytest
 
 from afe.bq769x0_layers import problems, rows
 from bms.parameters import Parameters
+from cellsteward import chip_docs, generated_docs
 
 DEFAULTS = {"chemistry": 0, "series_cells": 15, "design_capacity_mah": 100_000}
 LFP, NMC, LTO, SODIUM = range(4)
@@ -106,3 +107,14 @@ def test_the_table_says_who_is_first_by_what_margin():
     for protection in ("fast_overcurrent_charge", "overtemperature_charge", "fet_overtemperature"):
         assert table[protection][0] == "software alone"
     assert "watchdog" in table["afe_watchdog"][0]
+
+
+def test_with_another_current_sensor_a_short_circuit_is_the_fuses():
+    table = {row[0]: row[1:] for row in rows(parameters_with(current_sensor=1))}
+    assert table["short_circuit"] == ("the fuse alone", "-", "-")
+    assert table["fast_overcurrent_discharge"] == ("software alone", "-", "-")
+
+
+def test_the_page_about_chips_has_todays_tables():
+    text = chip_docs.generate()
+    assert generated_docs.run(chip_docs.PAGE, text, ["--check"]) == 0, "run 'make docs'"

@@ -2,7 +2,7 @@
 
 Goals: those of the BQ76952's driver. The chip ends up programmed, read back and guarding, or the
 caller knows why not; nothing but `command_gates` ever allows a gate. Every call is a bounded
-number of I2C transactions (4 for a sample), the first failure ends it, nothing waits and nothing
+number of I2C transactions (5 for a sample), the first failure ends it, nothing waits and nothing
 allocates after construction.
 What this chip does less, and who does it (docs/measuring-chips.md): charge over-current and all
 temperatures are the software's (bms.protection); instead of a host watchdog the processor's own
@@ -151,13 +151,15 @@ class Bq769x0:
         cells and of the current, one each 250 ms.
         """
         registers = self._registers
-        if not registers.read():
+        if not registers.read_control():
             return self._link.failure
         control = registers.control
         if not control[chip.CONTROL_1] & chip.ADC_EN or not control[chip.CONTROL_2] & chip.CC_EN:
             return CONFIGURATION_LOST
         status = control[chip.STAT]
         scanned = status & chip.CC_READY
+        if scanned and not registers.read_measured():  # else what was read last is still so
+            return self._link.failure
         standing = status & _STANDING
         # Away with what was told and is over; a bit that comes back is a new event.
         over = standing & self._told & self._over(sample)

@@ -75,11 +75,15 @@ def rows(parameters, values=None):
         margin_mv = sign * (plan.chip(trip) - plan.software(trip))
         later_ms = plan.chip(delay) - plan.software(delay)
         yield protection, "software", "%d mV" % margin_mv, "%d ms" % later_ms
-    above_ma = plan.chip(_CHIP_FIRST[0]) - plan.software("overcurrent_discharge_trip_ma")
-    backup_ms = plan.software("fast_overcurrent_backup_ms")
-    sooner_ms = backup_ms - plan.chip("fast_overcurrent_delay_ms")
-    yield "fast_overcurrent_discharge", "chip", "%d mA" % above_ma, "%d ms" % sooner_ms
-    yield "short_circuit", "chip alone", "-", "-"
+    if plan.software("current_sensor") == _AFE_SENSOR:
+        above_ma = plan.chip(_CHIP_FIRST[0]) - plan.software("overcurrent_discharge_trip_ma")
+        backup_ms = plan.software("fast_overcurrent_backup_ms")
+        sooner_ms = backup_ms - plan.chip("fast_overcurrent_delay_ms")
+        yield "fast_overcurrent_discharge", "chip", "%d mA" % above_ma, "%d ms" % sooner_ms
+        yield "short_circuit", "chip alone", "-", "-"
+    else:
+        yield "fast_overcurrent_discharge", "software alone", "-", "-"
+        yield "short_circuit", "the fuse alone", "-", "-"
     for protection in _SOFTWARE_ALONE:
         yield protection, "software alone", "-", "-"
     yield "afe_watchdog", "the processor's watchdog alone", "-", "-"

@@ -72,12 +72,12 @@ class Registers:
 
         The status comes first, so that the cells are at least as new as the scan it tells of.
         """
+        return self.read_control() and self.read_measured()
+
+    def read_measured(self):
+        """Read cells, stack, sensors and current; False if the link failed."""
         link = self._link
-        return (
-            self.read_control()
-            and link.read_into(_CELLS, self._cells)
-            and link.read_into(_OTHERS, self._others)
-        )
+        return link.read_into(_CELLS, self._cells) and link.read_into(_OTHERS, self._others)
 
     def read_control(self):
         """Read status, balancing, control and protection registers; False if the link failed."""
