@@ -10,7 +10,7 @@ import pytest
 
 from afe.bq769x0_registers import used_inputs
 from afe.bq769x0_temperatures import OPEN_DC, SHORT_DC, thermistor_dc
-from bms.points import SELF_TESTS
+from bms.point_words import SELF_TESTS
 from bms.sample import (
     BUSY,
     GATES_BOTH,
