@@ -3,19 +3,20 @@
 import subprocess
 import sys
 
+from cellsteward.shrinking import shrink
 from host_tests.system.simulated_board import MICROPYTHON
 
 
-def printed(folder, modules):
-    """What the module `main` prints, which has to be the same on both."""
-    for name, text in modules.items():
+def printed(folder, modules, start):
+    """What a file with the text `start` prints, which has to be the same on both."""
+    for name, text in (*modules.items(), ("start", start)):
         path = folder.joinpath(*name.split(".")).with_suffix(".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     outputs = []
     for program in ([sys.executable, "-P"], [str(MICROPYTHON)]):
         done = subprocess.run(
-            [*program, "main.py"],
+            [*program, "start.py"],
             cwd=folder,
             env={"PYTHONPATH": ".", "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
@@ -29,11 +30,11 @@ def printed(folder, modules):
     return outputs[0]
 
 
-def printed_both_ways(folder, modules, transform):
-    """What a program prints, which has to be the same after `transform` of its modules; and the
-    transformed modules."""
-    short = transform(modules)
-    before = printed(folder / "before", modules)
+def printed_both_ways(folder, modules, start="import app\n"):
+    """What a program prints when a file with the text `start` runs, which has to be the same when
+    its modules are shrunk; and the shrunk files."""
+    short = {name: file.text for name, file in shrink(modules, [start]).items()}
+    before = printed(folder / "before", modules, start)
     assert before
-    assert printed(folder / "after", short) == before
+    assert printed(folder / "after", short, start) == before
     return before, short

@@ -1,22 +1,25 @@
 """Names become words of MicroPython's, and nobody who asks for a name notices."""
 
 import re
+import subprocess
 
 import pytest
 
-from cellsteward.shrinking.names import renamed, words
+from cellsteward.shrinking import shrink
+from cellsteward.shrinking.words import numbered, words
 from host_tests.tools.programs import printed_both_ways
 from host_tests.wasm import build
+from host_tests.wasm.heap import MPY_CROSS
 
 
 def short(modules, users=()):
-    return renamed(modules, users)[0]
+    return {name: file.text for name, file in shrink(modules, users).items()}
 
 
 PROGRAMS = {
     "names that meet in one object through a parent": {
         "pack.base": "class Base:\n    def __init__(self):\n        self._low_mv = 1\n",
-        "main": (
+        "app": (
             "from pack.base import Base\n"
             "class Child(Base):\n"
             "    def __init__(self):\n"
@@ -37,7 +40,7 @@ PROGRAMS = {
         ),
         "pack.marks": "def mark(cell):\n    cell.seen_by = 'marks'\n",
         "pack.reader": "def seen(cell):\n    return cell.seen_by\n",
-        "main": (
+        "app": (
             "from pack.cell import Cell\n"
             "from pack import marks\n"
             "from pack.reader import seen\n"
@@ -57,7 +60,7 @@ PROGRAMS = {
             "        first += 1\n"
             "        yield first\n"
         ),
-        "main": (
+        "app": (
             "from pack.tools import climbing, scaled\n"
             "print(scaled(2, offset_mv=5, gain_ppm=3), next(climbing(first=4)))\n"
             "print([index for index, _ in enumerate('ab')], sorted((3, 1), key=lambda a: a))\n"
@@ -65,15 +68,58 @@ PROGRAMS = {
     },
     "names that are looked up": {
         "pack.profile": "PERIOD_MS = (5,)\ndef shown_mv():\n    return 7\nmark_here = 8\n",
-        "main": (
+        "app": (
             "from pack import profile\n"
             "print(getattr(profile, 'PERIOD_MS'), hasattr(profile, 'missing_name'))\n"
             "module, function = 'profile.shown_mv'.split('.')\n"
             "print(getattr(profile, function)(), profile.mark_here)\n"
         ),
     },
+    "a name of a class and the same name of its module": {
+        "app": (
+            "gain_ppm = [5]\n"
+            "shared_row = (6, 7)\n"
+            "class Scale:\n"
+            "    step_mv = len(gain_ppm)\n"
+            "    rows = shared_row\n"
+            "    gain_ppm = 3\n"
+            "    def gain(self, first_mv=step_mv, other=shared_row):\n"
+            "        return gain_ppm, self.gain_ppm, self.step_mv, first_mv, other\n"
+            "    def shared_row(self):\n"
+            "        return shared_row\n"
+            "print(Scale().gain(), Scale().shared_row(), Scale.rows)\n"
+        ),
+    },
+    "a class with many names, and globals in its body": {
+        "app": (
+            "".join(f"global_{n}_mv = [{n}]\n" for n in range(150))
+            + "class Many:\n"
+            + "".join(f"    own_{n}_mv = global_{(n * 37) % 150}_mv[0]\n" for n in range(150))
+            + "print([%s])\n" % ", ".join(f"Many.own_{n}_mv" for n in range(150))
+        ),
+    },
+    "a local that hides a global, in every kind of scope": {
+        "app": (
+            "low_mv = [1]\n"
+            "high_mv = [2]\n"
+            "def hiding(low_mv):\n"
+            "    high_mv = low_mv + 1\n"
+            "    def inner(other_mv):\n"
+            "        nonlocal high_mv\n"
+            "        high_mv += other_mv\n"
+            "        return [low_mv for low_mv in range(other_mv)], high_mv\n"
+            "    return inner(2), high_mv\n"
+            "def reading():\n"
+            "    return low_mv, high_mv, (lambda high_mv: (low_mv, high_mv))(3)\n"
+            "print(hiding(5), reading(), {low_mv: high_mv for low_mv, high_mv in ((8, 9),)})\n"
+            "try:\n"
+            "    [][1]\n"
+            "except IndexError as low_mv:\n"
+            "    print(low_mv is None)\n"
+        ),
+    },
     "names of MicroPython, of its modules, and of exceptions": {
-        "main": (
+        "app": (
             "import sys\n"
             "from array import array as packed\n"
             "class PackError(ValueError):\n"
@@ -99,77 +145,72 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("modules", PROGRAMS.values(), ids=PROGRAMS)
 def test_a_renamed_program_prints_the_same(modules, tmp_path):
-    _, after = printed_both_ways(tmp_path, modules, short)
-    assert after != modules
-
-
-def test_names_are_the_same_words_in_all_modules():
-    first = "class A:\n    def __init__(self):\n        self._remaining_mah = 1\n"
-    second = "def look(a):\n    return a._remaining_mah\n"
-    after = short({"first": first, "second": second})
-    names = {}
-    exec(after["first"], names)
-    (made,) = [value for value in names.values() if isinstance(value, type)]
-    exec(after["second"], names)
-    look = list(names.values())[-1]
-    assert look(made()) == 1
-    assert "_remaining_mah" not in after["first"]
+    printed_both_ways(tmp_path, modules)
 
 
 def test_names_that_never_meet_share_a_word():
-    first = "class A:\n    low_mv = 1\n"
-    second = "class B:\n    high_mv = 2\n"
-    after = short({"first": first, "second": second})
-    assert first != after["first"]
-    assert after["first"].replace("1", "2") == after["second"]
+    after = short({"app": "class A:\n    low_mv = 1\nclass B:\n    high_mv = 2\nprint(A, B)\n"})[
+        "app"
+    ]
+    first, second = re.findall(r"    (\w+) = ", after)
+    assert first == second != "low_mv"
 
 
 def test_an_attribute_that_only_others_give_shares_its_word_with_nobody():
-    """`mark` gives it to a Cell, whose module does not know it, nor it the other's names."""
-    modules = PROGRAMS["an attribute that another module gives"]
-    after = short(modules)
-    word = re.search(r"\.(\w+) = 'marks'", after["pack.marks"])[1]
-    assert not re.search(rf"\b{word}\b", after["pack.cell"])
+    """`mark` gives it to a Cell, whose class does not mention it."""
+    after = short(PROGRAMS["an attribute that another module gives"])["app"]
+    word = re.search(r"\.(\w+) = 'marks'", after)[1]
+    assert after.count(f".{word}") == 2
 
 
 def test_a_word_is_never_one_that_the_program_uses():
     free, _ = words()
     text = "class Cell:\n    long_name_mv = 1\nprint(%s)\n" % ", ".join(free[:100])
-    after = short({"main": text})["main"]
-    assert after.split("print")[1] == text.split("print")[1]
+    after = short({"app": text})["app"]
+    assert after.split("print")[1].split() == text.split("print")[1].split()
     assert not set(free[:100]) & set(re.findall(r"\w+", after.split("print")[0]))
 
 
 def test_names_of_files_outside_stay():
     text = "def start_here(board):\n    return board.rs485_baud\n"
+    other = "from app import start_here\nclass Other:\n    rs485_baud = start_here\n"
     user = "import app\napp.start_here(1)\nclass Board:\n    rs485_baud = 1\n"
-    assert "start_here" in short({"app": text}, [user])["app"]
-    assert "rs485_baud" in short({"app": text}, [user])["app"]
-    other = "class Other:\n    rs485_baud = 1\n"
-    assert "rs485_baud" in short({"app": text, "other": other}, [user])["other"]
-    assert "rs485_baud" not in short({"app": text, "other": other})["other"]
+    modules = {"app": text, "other": other}
+    assert "start_here" in short(modules, [user])["app"]
+    assert "start_here" not in short(modules)["app"]
+    assert "rs485_baud" in short(modules, [user])["other"]
+    assert "rs485_baud" not in short(modules)["other"]
 
 
 def test_names_of_hardware_stay():
     text = "class Bus:\n    def readfrom_mem_into(self, address_here):\n        pass\n"
-    after = short({"main": text})["main"]
+    after = short({"app": text})["app"]
     assert "readfrom_mem_into" in after
     assert "address_here" not in after
 
 
 def test_what_is_looked_for_in_an_object_is_no_word_for_us():
-    many = "".join(f"cell_{number}_mv = {number}\n" for number in range(900))
-    made = set(re.findall(r"^\w+", short({"main": many})["main"], re.MULTILINE))
+    many = "".join(f"cell_{number}_mv = ({number},)\n" for number in range(900))
+    made = set(re.findall(r"^(\w+) =", short({"app": many})["app"], re.MULTILINE))
     assert len(made) == 900
     assert not made & {"read", "write", "send", "throw", "close", "value", "const", "super"}
 
 
-def test_every_word_of_a_module_leads_back_to_its_name():
-    modules = PROGRAMS["arguments by name, defaults, closures and a generator"]
-    after, meanings = renamed(modules)
-    for name, text in after.items():
-        back = re.sub(r"\w+", lambda word, at=name: meanings[at].get(word[0], word[0]), text)
-        assert back == modules[name]
+def test_words_with_a_number_are_the_ones_of_this_mpy_cross(tmp_path):
+    """Its files hold 2 * number + 1 for such a word (py/persistentcode.c)."""
+    source = tmp_path / "words.py"
+    source.write_text("print.value.zip\n")
+    compiled = tmp_path / "words.mpy"
+    subprocess.run([MPY_CROSS, "-s", "abs", "-o", compiled, source], check=True)
+    _, _, _, _, count, _, *table = compiled.read_bytes()
+    found = []
+    value = 0
+    for byte in table:
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            found.append(numbered(value >> 1))
+            value = 0
+    assert sorted(found[:count]) == ["<module>", "abs", "print", "value", "zip"]
 
 
 @pytest.mark.skipif(bool(build.missing()), reason=build.missing())

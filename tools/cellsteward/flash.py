@@ -24,10 +24,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from cellsteward import ROOT, board_files
 from cellsteward.device import CONSOLE, REPL, Device, FlashError, Port
-from cellsteward.shrinking import shrink_files
+from cellsteward.shrinking import Shrunk, shrink_files
+from cellsteward.shrinking.lines import Row, recoded
 
 OLDEST_MICROPYTHON = (1, 29)
-_USUAL_MPY = 6  # version of the .mpy files that MicroPython 1.29 loads
+USUAL_MPY = 6  # version of the .mpy files that MicroPython 1.29 loads
 
 _ON_BOARD = Path(__file__).with_name("on_board.py")
 _AT_ROOT = ("boot.py", "main.py", "update.py")
@@ -79,12 +80,22 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Compiled:
+    """A compiled file, what it was compiled from, and what line numbers in it mean."""
+
+    path: Path
+    shrunk: Shrunk
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
 class Release:
-    """Files to copy, by path in the slot and by path on the board."""
+    """Files to copy, by path in the slot and by path on the board; `compiled` is empty if they are
+    copied as source."""
 
     slot_files: dict[str, Path]
     root_files: dict[str, Path]
-    compiled: bool
+    compiled: tuple[Compiled, ...]
 
 
 @dataclass(frozen=True)
@@ -223,20 +234,19 @@ def build_release(root: Path, board: str, folder: Path, compiler: str | None) ->
     sources = (firmware / "app.py", *sorted(firmware.glob("lib/**/*.py")))
     boards = [root / "boards" / path for path in board_files.files(board, root)]
     users = [*boards, *(firmware / name for name in _AT_ROOT)]
+    compiled: tuple[Compiled, ...] = ()
     if compiler is None:
         slot_files = {source.relative_to(firmware).as_posix(): source for source in sources}
     else:
-        slot_files = {
-            compiled.relative_to(folder).as_posix(): compiled
-            for compiled in compile_firmware(compiler, firmware, sources, users, folder)
-        }
+        compiled = tuple(compile_firmware(compiler, firmware, sources, users, folder))
+        slot_files = {file.path.relative_to(folder).as_posix(): file.path for file in compiled}
     slot_files[_DIGESTS] = _write_digests(slot_files, folder)
     # Never compiled: MicroPython runs boot.py and main.py only, and of board.py and board.mpy
     # side by side it would take the first.
     root_files = {f"/{name}": firmware / name for name in _AT_ROOT}
     for source in boards:
         root_files[f"/{source.relative_to(root).as_posix()}"] = source
-    return Release(slot_files, root_files, compiler is not None)
+    return Release(slot_files, root_files, compiled)
 
 
 def _write_digests(files: dict[str, Path], folder: Path) -> Path:
@@ -253,22 +263,24 @@ def _write_digests(files: dict[str, Path], folder: Path) -> Path:
 
 def compile_firmware(
     compiler: str, firmware: Path, sources: Iterable[Path], users: Iterable[Path], folder: Path
-) -> Iterator[Path]:
-    """Shrink the sources together and compile each into `folder`; yields the compiled files.
-    `users` are files that use them and are not compiled."""
+) -> Iterator[Compiled]:
+    """Shrink the sources together and compile what they become into `folder`. `users` are files
+    that use them and are not compiled."""
     try:
         shrunk = shrink_files(
             firmware, [source.relative_to(firmware) for source in sources], users
         )
     except SyntaxError as error:
         raise FlashError(f"{error.filename} does not compile: {error.msg}") from error
-    for inside, text in shrunk.items():
+    for inside, file in shrunk.items():
         source = folder / inside
         source.parent.mkdir(parents=True, exist_ok=True)
-        source.write_text(text)
+        source.write_text(file.text)
         compiled = source.with_suffix(".mpy")
-        _compile(compiler, source, compiled, inside.as_posix())
-        yield compiled
+        _compile(compiler, source, compiled, file.name)
+        data, rows = recoded(compiled.read_bytes())
+        compiled.write_bytes(data)
+        yield Compiled(compiled, file, rows)
 
 
 def plan(release: Release, board: str, slot_in_use: str | None) -> list[Operation]:
@@ -349,7 +361,7 @@ def dry_run(target: Target, root: Path = ROOT) -> Iterator[str]:
     """The plan in words; the board is not touched."""
     yield "Nothing is sent. On a new board, or on one that runs from slot_b, this would be done:"
     with tempfile.TemporaryDirectory() as folder:
-        release = build_release(root, target.name, Path(folder), find_compiler(_USUAL_MPY))
+        release = build_release(root, target.name, Path(folder), find_compiler(USUAL_MPY))
         for number, operation in enumerate(plan(release, target.name, None), start=1):
             yield f"{number}. {operation.words}"
             if isinstance(operation, Copy):

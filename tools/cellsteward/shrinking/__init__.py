@@ -3,51 +3,74 @@
 On a plain Pico loaded code fills most of the heap. What this does about it, one idea a file:
 
 - constants: whole numbers are put in where they are read, over the whole program.
-- names: names become words that MicroPython has anyway.
+- layout: modules that are in memory together become one file.
+- names: names become words that MicroPython has anyway, as few as can be.
+- frequent: the most used words stand where bytecode names them with one byte.
+- lines: numbers in tracebacks are rows of a table that stays on the computer (after compiling).
 
 Goals: the shrunk program does exactly what the source does (a test runs the whole firmware both
-ways and compares every published value); every statement stays on its line, so that a traceback
-from a board leads to the source.
+ways and compares every published value); a traceback from a board leads to the source.
 Limits: it knows programs as this house writes them: modules are imported as `from package import
 module` or by name; a name that is looked up stands in a string; no f-strings.
 """
 
+import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellsteward.shrinking import constants, names
+from cellsteward.shrinking import constants, layout
+from cellsteward.shrinking.names import Names
+from cellsteward.shrinking.program import parsed
+from cellsteward.shrinking.things import Things
+from cellsteward.shrinking.writing import Written, written
+
+ROOT = "app"
 
 
 @dataclass(frozen=True)
 class Shrunk:
-    """Texts of the modules, and for each of them what its new words stand for."""
+    """A file's text, its name for tracebacks, and where each of its lines comes from: the file,
+    relative to the firmware's folder, and the line there."""
 
-    texts: dict[str, str]
-    words: dict[str, dict[str, str]]
+    name: str
+    text: str
+    origins: list[tuple[Path, int]]
 
 
 def shrink_files(
     firmware: Path, paths: Iterable[Path], users: Iterable[Path] = ()
-) -> dict[Path, str]:
-    """Texts of the files `paths` (relative to the folder `firmware`), shrunk together; `users` are
-    files that stay as they are and use them, such as a board's."""
+) -> dict[Path, Shrunk]:
+    """The files that `paths` (relative to the folder `firmware`) become, shrunk together; `users`
+    are files that stay as they are and use them, such as a board's."""
     modules = {_module(path): path for path in paths}
-    shrunk = shrink(
+    files = shrink(
         {name: (firmware / path).read_text() for name, path in modules.items()},
         [path.read_text() for path in users],
     )
-    return {modules[name]: text for name, text in shrunk.texts.items()}
+    return {
+        modules[name]: Shrunk(
+            name, file.text, [(modules.get(module, Path()), line) for module, line in file.origins]
+        )
+        for name, file in files.items()
+    }
 
 
-def shrink(modules: dict[str, str], users: Iterable[str] = ()) -> Shrunk:
-    """The same modules, shorter. Keys are dotted module names, like `bms.soc`; `users` are texts
-    that use them and stay as they are.
+def shrink(
+    modules: dict[str, str], users: Iterable[str] = (), root: str = ROOT
+) -> dict[str, Written]:
+    """What the modules become, by the name of the file. Keys are dotted module names, like
+    `bms.soc`; `root` is the one that is started; `users` are texts that use them and stay as they
+    are.
 
-    Raises SyntaxError, whose text names the module, for what is no Python, and for f-strings.
+    Raises SyntaxError, whose text names the module, for what is no Python, and for what it does
+    not know how to treat, like f-strings.
     """
     users = list(users)
-    return Shrunk(*names.renamed(constants.folded(modules, users), users))
+    trees = [ast.parse(text) for text in users]
+    parts = {name: parsed(name, text) for name, text in constants.folded(modules, users).items()}
+    things = Things(parts, layout.files(parts, root, trees))
+    return written(things, Names(things, trees))
 
 
 def _module(path: Path) -> str:
