@@ -63,7 +63,7 @@ def harm(bench, random):
         sample.gates = amount & 3
     elif kind == 7:
         bench.path.open_lines()
-        bench.path.forget()
+        bench.path.forget(amount, bench.register)
     elif kind < 10:
         bench.register.clear()
     else:

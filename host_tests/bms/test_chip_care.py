@@ -5,10 +5,12 @@ from itertools import pairwise
 import pytest
 
 from bms import requests, sample
+from bms.contactor_path import ContactorPath
 from bms.point_words import SELF_TESTS
 from bms.points import STATE_ACTIVE, STATE_FAULT, STATE_SELF_TEST
 from bms.sample import GATE_CHARGE, GATES_BOTH, OK
 from host_tests.bms.bench import Bench
+from host_tests.bms.path_parts import Contactors
 
 HOLD_MS = 5000  # how long a fault of the chip stays after its last sign
 MINUTE_MS = 60000
@@ -162,6 +164,24 @@ def test_a_programming_that_failed_is_tried_again_after_a_second():
             tries.append(bench.now_ms)
     assert len(tries) >= 4
     assert {later - earlier for earlier, later in pairwise(tries)} == {1000}
+
+
+@pytest.mark.parametrize("welded", [False, True])
+def test_a_weld_is_named_while_the_chip_does_not_let_itself_be_programmed(welded):
+    """Its auxiliary contact needs no chip, and a chip may be dead for good."""
+    bench = Bench(power_path=2, contactor_aux=1, contactor_settle_ms=200)
+    chip, contactors = bench.chip, Contactors()
+    bench.battery._path = ContactorPath(
+        chip, chip.charge_off, chip.discharge_off, contactors, bench.parameters, bench.table
+    )
+    chip.programming_code = sample.BUS_ERROR
+    contactors.forced[0] = 1 if welded else None
+    bench.run(1000)
+    named = {"contactor_positive_welded"} if welded else set()
+    assert bench.faults() == {"afe_lost"} | named
+    contactors.forced[0] = None
+    bench.run(1000)
+    assert bench.faults() == {"afe_lost"} | named  # latched
 
 
 def test_the_settings_are_read_back_once_a_second_while_guarding():

@@ -502,7 +502,7 @@ def test_after_forget_the_chip_is_told_again():
     commands = bench.chip.commands
     bench.step()
     assert bench.chip.commands == commands
-    bench.path.forget()
+    bench.path.forget(0, bench.register)
     bench.step()
     assert bench.chip.commands == commands + 1
 

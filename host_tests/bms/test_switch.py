@@ -152,7 +152,7 @@ def test_a_gate_that_is_not_as_commanded_is_commanded_again(wired, allowed, actu
 
 def test_after_forget_the_chip_is_told_again(wired):
     wired.settle(GATES_BOTH)
-    wired.path.forget()
+    wired.path.forget(0, wired.register)
     wired.step(GATES_BOTH, GATES_BOTH)
     assert wired.wires.commands() == [GATES_BOTH]
 

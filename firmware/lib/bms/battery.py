@@ -386,7 +386,6 @@ class Battery:
     def _stop_measuring(self):
         """Before the chip is programmed anew."""
         self._path.open_lines()
-        self._path.forget()
         self._bleeder.forget()
         self._measurement.forget()
         self._limits.forget()
@@ -401,6 +400,7 @@ class Battery:
     def _prepare(self, elapsed_ms):
         """Bring the chip into its configured, tested state; gates stay off."""
         self._protection.hold(self._register, elapsed_ms)
+        self._path.forget(elapsed_ms, self._register)
         if self._chip.step(elapsed_ms):
             self._measurement.forget()
             self._trips.mirror(self._afe.take_found_trips(), self._time.uptime_s)

@@ -120,9 +120,14 @@ class ContactorPath:
         self.state = PATH_OFF
         self.holds_limits = True
 
-    def forget(self):
-        """The chip may have restarted: what it acknowledged before no longer counts."""
+    def forget(self, elapsed_ms, register):
+        """The chip may have restarted: what it acknowledged before no longer counts.
+
+        In place of `step`, as long as the chip is not ready and all is open: an auxiliary contact
+        shows a weld without it.
+        """
         self._lines.forget()
+        self._contacts.found_faulty(elapsed_ms, register)
 
     def step(self, allowed, urgent, sample, measured, elapsed_ms, register):
         """Close if any direction of the GATE_* bits `allowed` is, open if none is.

@@ -98,8 +98,11 @@ class FetPath:
         self.commanded = 0
         self.state = PATH_OFF
 
-    def forget(self):
-        """The chip may have restarted: what it acknowledged before no longer counts."""
+    def forget(self, elapsed_ms, register):
+        """The chip may have restarted: what it acknowledged before no longer counts.
+
+        In place of `step`, as long as the chip is not ready.
+        """
         self._lines.forget()
 
     def step(self, allowed, urgent, sample, measured, elapsed_ms, register):
