@@ -19,7 +19,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types balancing-run bench bench-soc times campaign compatibility fuzz soak mutation \
-	limits-board limits-month docs docs-picture flash \
+	limits-board limits-month docs docs-picture flash dist \
 	clean distclean
 .DELETE_ON_ERROR:
 
@@ -100,6 +100,9 @@ docs-picture: $(STAMPS)/run ## Draw docs/images/running.svg from a real run
 
 flash: $(STAMPS)/run ## Put the firmware on a board: make flash BOARD=pico PORT=/dev/ttyACM0
 	@$(BIN)/cellsteward flash --board $(BOARD) --port $(PORT) $(ARGS)
+
+dist: $(STAMPS)/run ## Make the release: an archive, and package.json for mpremote mip, in build/dist
+	@$(BIN)/python -m cellsteward.dist $(ARGS)
 
 clean: ## Delete caches and the picture's leftovers, keep .venv
 	rm -rf .run build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

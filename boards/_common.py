@@ -67,6 +67,7 @@ class Board:
         self.AFE_TRIPS_OPEN_CONTACTORS = afe_trips_open_contactors and bool(self._coils)
         self.OFF_LINES_HOLD_GATES = off_lines_hold_gates
         self.LACKS = [setting for pin, setting in _NEEDED_BY if pin not in pins]
+        self.LACKS.append("modbus_tcp_port")  # the radios are not used yet
         self.ticks_ms = time.ticks_ms
         self.ticks_diff = time.ticks_diff
         self._processor = processor

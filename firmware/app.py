@@ -191,15 +191,10 @@ class Application:
                 "'power_path' is contactor, but nothing would show a welded one: fit auxiliary "
                 "contacts and set 'contactor_aux', or a bleed resistor and 'contactor_bleed_s'"
             )
-        if value("modbus_tcp_port") and not hasattr(self._board, "tcp_listener"):
-            refused.append(
-                "'modbus_tcp_port' is set, but board '%s' has no network: set it to 0"
-                % self._board.NAME
-            )
         for setting in self._board.LACKS:
             if value(setting):
                 refused.append(
-                    "'%s' is set, but board '%s' has no pin for it" % (setting, self._board.NAME)
+                    "'%s' is set, but board '%s' has nothing for it" % (setting, self._board.NAME)
                 )
         if contactor or value("predischarge"):
             from bms import precharge

@@ -39,6 +39,7 @@ def begin():
         problem = "its digests can not be read (%s)" % failure
     if problem:
         print("The update in %s is not started: %s." % (slot, problem))
+        _put_aside(slot)
         return None
     print("The update in %s is on trial." % slot)
     return slot
@@ -78,6 +79,15 @@ def _damage(slot):
     if _count(slot) != listed + 1:
         return "it holds files that do not belong to it"
     return None
+
+
+def _put_aside(slot):
+    """Let boot.py find no application there, also if it was the slot in use."""
+    for name in ("/app.py", "/app.mpy"):
+        try:
+            os.rename(slot + name, slot + name + ".damaged")
+        except OSError:
+            pass
 
 
 def _digest(path):

@@ -55,7 +55,7 @@ def test_the_board_names_itself_as_its_folder_and_declares_the_wire_to_the_coils
     board, found = started
     assert found["name"] == board
     assert found["trips"] is True
-    assert found["lacks"] == []
+    assert found["lacks"] == ["modbus_tcp_port"]
 
 
 def test_the_off_lines_come_first_of_all_then_all_else_that_switches(started):
@@ -203,7 +203,8 @@ def example():
 def test_the_board_of_the_page_starts_and_says_what_it_lacks(tmp_path, example):
     done = start_mine(tmp_path, example)
     assert done.stdout.splitlines() == [
-        "['interlock', 'current_sensor', 'alarm_relay', 'heater', 'fan'] False None None",
+        "['interlock', 'current_sensor', 'alarm_relay', 'heater', 'fan', 'modbus_tcp_port'] "
+        "False None None",
         "1 1 None 16000000",
     ], done.stderr
 

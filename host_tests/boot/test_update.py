@@ -97,6 +97,18 @@ def test_an_update_that_arrived_damaged_is_not_started(board, arrived, says):
     assert "update" not in again.printed
 
 
+def test_a_slot_in_use_that_was_written_over_and_damaged_never_starts(install):
+    files = update(**{"lib/helper.py": DAMAGED}) | {"/slot": "slot_b"}
+    flash = install(files=files)
+    for _ in range(2):
+        start = flash.start()
+        assert start.diary[:2] == GATES_FIRST[:2]
+        assert start.maintenance is True
+        assert ran(start) == []
+        assert "No application is on this board" in start.printed
+        assert start.problems == []
+
+
 @pytest.mark.parametrize("content", ["", "slot_c", "../boards", b"\xff\x80", None])
 def test_a_corrupt_trial_starts_the_version_before_and_is_forgotten(board, content):
     flash = board(update() | {"/trial": content})

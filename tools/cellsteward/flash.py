@@ -232,8 +232,10 @@ def build_release(root: Path, board: str, folder: Path, compiler: str | None) ->
     """Collect the firmware of the checkout at `root`; compiled files are put into `folder`."""
     firmware = root / "firmware"
     sources = (firmware / "app.py", *sorted(firmware.glob("lib/**/*.py")))
-    boards = [root / "boards" / path for path in board_files.files(board, root)]
-    users = [*boards, *(firmware / name for name in _AT_ROOT)]
+    # All boards' files, so that the application is the same for each of them.
+    names = {board, *board_files.names(root)}
+    boards = {root / "boards" / path for name in names for path in board_files.files(name, root)}
+    users = [*sorted(boards), *(firmware / name for name in _AT_ROOT)]
     compiled: tuple[Compiled, ...] = ()
     if compiler is None:
         slot_files = {source.relative_to(firmware).as_posix(): source for source in sources}
@@ -241,12 +243,17 @@ def build_release(root: Path, board: str, folder: Path, compiler: str | None) ->
         compiled = tuple(compile_firmware(compiler, firmware, sources, users, folder))
         slot_files = {file.path.relative_to(folder).as_posix(): file.path for file in compiled}
     slot_files[_DIGESTS] = _write_digests(slot_files, folder)
-    # Never compiled: MicroPython runs boot.py and main.py only, and of board.py and board.mpy
-    # side by side it would take the first.
-    root_files = {f"/{name}": firmware / name for name in _AT_ROOT}
-    for source in boards:
-        root_files[f"/{source.relative_to(root).as_posix()}"] = source
-    return Release(slot_files, root_files, compiled)
+    return Release(slot_files, files_at_root(root, board), compiled)
+
+
+def files_at_root(root: Path, board: str) -> dict[str, Path]:
+    """What stands outside the slots, by its path on the board: boot.py and the like, the board's
+    files. Never compiled: MicroPython runs boot.py and main.py only, and of board.py and board.mpy
+    side by side it would take the first."""
+    found = {f"/{name}": root / "firmware" / name for name in _AT_ROOT}
+    for path in board_files.files(board, root):
+        found[f"/boards/{path.as_posix()}"] = root / "boards" / path
+    return found
 
 
 def _write_digests(files: dict[str, Path], folder: Path) -> Path:
