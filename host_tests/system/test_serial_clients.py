@@ -112,6 +112,12 @@ def test_python_pylontech_reads_everything_else_that_it_knows(pylontech):
     assert parameters.CellHighVoltageLimit == pytest.approx(3.65)
     assert parameters.CellUnderVoltageLimit == pytest.approx(2.7)
     assert parameters.DischargeCurrentLimit < 0 < parameters.ChargeCurrentLimit
+    management = pylontech.get_management_info(2)
+    assert 48 < management.ChargeVoltageLimit < 58
+    assert management.DischargeCurrentLimit < 0 < management.ChargeCurrentLimit
+    status = management.status
+    assert (status.ChargeEnable, status.DischargeEnable) == (True, True)
+    assert not (status.ChargeImmediately1 or status.ChargeImmediately2 or status.FullChargeRequest)
     assert pylontech.get_module_serial_number(2).ModuleSerialNumber.startswith(b"CELLSTEWARD")
 
 
