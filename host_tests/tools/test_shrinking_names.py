@@ -90,6 +90,28 @@ PROGRAMS = {
             "print(Scale().gain(), Scale().shared_row(), Scale.rows)\n"
         ),
     },
+    "an object that asks another one for what it has not": {
+        "pack.lent": (
+            "class Table:\n"
+            "    def __init__(self):\n"
+            "        self.first_mv = 7\n"
+            "    def second_mv(self):\n"
+            "        return self.first_mv + 1\n"
+        ),
+        "app": (
+            "from pack.lent import Table\n"
+            "class Asking:\n"
+            "    def __init__(self):\n"
+            "        self.low_mv = 1\n"
+            "        self.table_here = Table()\n"
+            "    def __getattr__(self, name_here):\n"
+            "        return getattr(self.table_here, name_here)\n"
+            "class Child(Asking):\n"
+            "    high_mv = 2\n"
+            "asking = Child()\n"
+            "print(asking.low_mv, asking.high_mv, asking.first_mv, asking.second_mv())\n"
+        ),
+    },
     "a class with many names, and globals in its body": {
         "app": (
             "".join(f"global_{n}_mv = [{n}]\n" for n in range(150))

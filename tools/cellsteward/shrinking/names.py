@@ -5,7 +5,8 @@ the table of names. A word of MicroPython's own takes none, and a word that one 
 names stands once in that file's table. So names that never meet share a word:
 
 - globals meet in a file, and with whatever the bodies of its classes bind;
-- attributes meet in a class and those that it inherits from;
+- attributes meet in a class and those that it inherits from; those of a class that asks others for
+  what it has not (`__getattr__`) meet all;
 - arguments meet in a function and those inside it; they have words of their own, because a
   function's globals meet them there. Other locals of a function have no name on a board.
 
@@ -156,8 +157,10 @@ class Names:
                         homes.setdefault(place.name, set()).add(family[scope])
                     elif self._things.attribute_meant(place) is None:
                         given.add(place.name)
-        for name in given - set(homes):
-            homes[name] = set(everywhere)
+        asking = {family[scope] for scope in family if "__getattr__" in scope.bound}
+        for name in given | set(homes):
+            if name not in homes or not asking.isdisjoint(homes[name]):
+                homes[name] = set(everywhere)
         return _shared(homes, pool, kept)
 
     def _families(self) -> dict[Scope, Scope]:
