@@ -263,9 +263,9 @@ class Bq769x0:
             raise OSError(19, "ENODEV")
 
     def _register(self, register):
-        if self.device_number != self._own_number and _PROTECT_1 <= register < _WRITABLE:
-            return 0  # another chip, which keeps nothing there
         value = self.registers[register] if register < len(self.registers) else 0
+        if register == _CONTROL_2 and self.device_number != self._own_number:
+            value |= 0x10  # another chip, which has something where this one has nothing
         if register == _CONTROL_1:
             value &= 0x7F
             present = getattr(self.pack, "load_present", False)

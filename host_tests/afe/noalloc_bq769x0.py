@@ -41,6 +41,7 @@ class Bus:
         self.crc = crc
         self.registers = bytearray(96)
         self.fail_in = -1  # transactions until one is not acknowledged
+        self.dead = False  # none is
         self.flip = 0  # 1: a bit of the next read is wrong
         self.stranger = False  # keeps nothing
         self.stands = 0  # status bits that can not be cleared
@@ -74,6 +75,8 @@ class Bus:
         self.registers[register + 1] = value & 0xFF
 
     def _count(self):
+        if self.dead:
+            raise OSError(5)
         if self.fail_in >= 0:
             self.fail_in -= 1
             if self.fail_in < 0:
@@ -158,8 +161,9 @@ class Bench:
         assert self.driver.self_test_failed == 0
         assert self.self_test(False) == OK
         assert self.driver.self_test_failed
-        self.bus.fail_in = 9
+        self.bus.dead = True
         assert self.self_test() == BUS_ERROR
+        self.bus.dead = False
         assert self.program() == OK
         assert self.self_test() == OK
 

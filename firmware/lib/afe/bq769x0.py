@@ -58,9 +58,13 @@ _BLOCK_DISCHARGE = chip.UV | chip.OCD | chip.SCD | chip.OVRD_ALERT | chip.XREADY
 _OVERLOADS = 3
 _FORGET_SCANS = 1020
 
+# So many samples in a row end the hold-over (bms.measurement): what is older than that is unknown.
+_LOST_SAMPLES = 4
+
 # Every other turn of verify_step: the first two of these bleed half of the cells each, for 2 s,
-# once in two minutes. The sample then shows the pair of an open wire's cells.
-_WIRE_TURNS = 60
+# once a minute: 1/30 of a cell's bleeding current, the same from all. The sample then shows the
+# pair of an open wire's cells.
+_WIRE_TURNS = 30
 _WIRE_CELLS = array("H", (0x5555, 0xAAAA, 0))
 _LAST_WIRE_TURN = 2
 
@@ -99,6 +103,7 @@ class Bq769x0:
                     self._trips[bit] = trip
         self._trips_found = 0
         self.balancing_cells = 0
+        self._failures = 0  # of samples in a row
         self._told = 0  # bits of the status that a sample has carried
         self._overloads = 0  # fast over-currents that count
         self._forget_scans = 0  # until one of them is forgotten
@@ -148,8 +153,16 @@ class Bq769x0:
         """Read everything into `sample`: OK, BUS_ERROR, CORRUPT or CONFIGURATION_LOST.
 
         Unless it is OK, `sample` keeps what it had. `sample.scans` counts finished scans of the
-        cells and of the current, one each 250 ms.
+        cells and of the current, one each 250 ms; after a loss of the bus not before dies and
+        thermistors had their turn again, some 6 s.
         """
+        code = self._sample_into(sample)
+        self._failures = 0 if code == OK else min(self._failures + 1, _LOST_SAMPLES + 1)
+        if self._failures == _LOST_SAMPLES:
+            self._temperatures.forget()
+        return code
+
+    def _sample_into(self, sample):
         registers = self._registers
         if not registers.read_control():
             return self._link.failure
@@ -166,9 +179,10 @@ class Bq769x0:
         if scanned | over and not self._link.write(chip.STAT, scanned | over):
             return self._link.failure
         if scanned:
-            sample.scans = (sample.scans + 1) & 0x3FFFFFFF
             if not self._temperatures.step(self._link):
                 return self._link.failure
+            if self._temperatures.known:
+                sample.scans = (sample.scans + 1) & 0x3FFFFFFF
             self._forget_overload()
         standing &= ~over
         if standing & ~self._told & chip.OCD:

@@ -11,7 +11,14 @@ input floats well enough to keep its voltage while one of its cells is bled (unv
 
 from afe import bq769x0_registers as chip
 from afe.bq76952_stages import MORE, WAIT, Stages
-from bms.sample import CONFIGURATION_LOST, OK, VERIFY_FAILED, WRONG_DEVICE
+from bms.sample import (
+    BUS_ERROR,
+    BUSY,
+    CONFIGURATION_LOST,
+    OK,
+    VERIFY_FAILED,
+    WRONG_DEVICE,
+)
 
 # Results: bits of bms.point_words.SELF_TESTS, which drivers may not import; a test compares them.
 AFE_IDENTITY = 1 << 0
@@ -152,6 +159,7 @@ class SelfTest:
         self._elapsed_ms = 0  # since the clock was started
         self._silent_ms = 0  # since the latest scan, or since one was waited for
         self._scans = 0  # since then
+        self._missed = False  # the chip did not answer in the latest step
         self._wait_scans = 0  # that are still to come in this stage
         self._cell = 0  # whose switch is tried; as many as there are cells: none
         self._stages = Stages(
@@ -184,6 +192,8 @@ class SelfTest:
         self._cell = 0
         self._wait_scans = 1
         self._silent_ms = 0
+        self._missed = False
+        self._temperatures.forget()
         self._stages.start()
 
     def step(self, elapsed_ms):
@@ -192,7 +202,13 @@ class SelfTest:
             self.start()
         self._elapsed_ms += elapsed_ms
         self._silent_ms += elapsed_ms
-        return self._stages.step()
+        code = self._stages.step()
+        # A chip that restarts is silent for 10 ms (afe.md section 8): then a stage finds out.
+        self._missed = code == BUS_ERROR and not self._missed
+        if self._missed:
+            self._stages.running = True
+            return BUSY
+        return code
 
     # The stages; bq76952_stages says what they may answer.
 
@@ -308,7 +324,10 @@ class SelfTest:
         return OK if self._registers.write_balance(cells) else self._link.failure
 
     def _next_scan(self):
-        """OK once there is one more, and it is read; at once if the chip does not measure."""
+        """OK once there is one more, and it is read; at once if the chip does not measure.
+
+        A chip that restarted is told as such: one that goes on restarting never gets further.
+        """
         registers = self._registers
         if self._silent_ms > _SILENT_MS:
             self.failed |= THERMISTORS | CELL_WIRES | SUPPLY | CLOCK
@@ -316,6 +335,8 @@ class SelfTest:
             return OK
         if not registers.read():
             return self._link.failure
+        if not registers.control[chip.CONTROL_1] & chip.ADC_EN:
+            return CONFIGURATION_LOST
         if not registers.control[chip.STAT] & chip.CC_READY:
             return WAIT
         if not self._link.write(chip.STAT, chip.CC_READY):

@@ -1,8 +1,8 @@
 """Temperatures of a BQ769x0: thermistors and dies, which share a converter, in turn.
 
 Goals: every reading is of what it is taken for: after a change of TEMP_SEL nothing is read until
-the chip has measured anew (2 s). Dies are measured for 6 s of every 24 at most, in which the
-thermistors stand still; then neither is older than that.
+the chip has measured anew (2 s). A turn of both takes 8 s, in which the thermistors stand still
+for 6 s and what the dies said counts: neither is older than 9 s.
 Limits: called from the fast path only; allocates nothing after construction, integers below 2**30.
 Sources: SLUSBK2I (BQ769x0 data sheet), external thermistor and die temperature monitor.
 """
@@ -30,7 +30,8 @@ _STEP_UV = 382
 
 # In scans, 250 ms each.
 _SETTLE_SCANS = 12
-_THERMISTOR_SCANS = 84
+_THERMISTOR_SCANS = 20
+_DIES, _THERMISTORS, _BOTH = 1, 2, 3
 _THERMISTORS_ON = chip.ADC_EN | chip.TEMP_SEL
 
 
@@ -48,6 +49,17 @@ class Temperatures:
         self._sensor_dc = array("i", [0] * (self._thermistors + 1))  # the last is at the switches
         self._die_dc = 0
         self._scans = 0  # since TEMP_SEL was changed
+        self._taken = 0  # _DIES and _THERMISTORS, since `forget`
+
+    @property
+    def known(self):
+        """Whether both were taken since `forget`."""
+        return self._taken == _BOTH
+
+    def forget(self):
+        """What was taken before is too old. No bus traffic: the turns go on."""
+        self._scans = 0
+        self._taken = 0
 
     def choose(self, link, dies):
         """Measure dies or thermistors from now on. False: link failed."""
@@ -77,13 +89,15 @@ class Temperatures:
         self.take()
         if self.of_dies:
             return self.choose(link, False)
-        return self._scans < _THERMISTOR_SCANS or self.choose(link, True)
+        return (self.known and self._scans < _THERMISTOR_SCANS) or self.choose(link, True)
 
     def take(self):
         """Take what was read."""
         if self.of_dies:
+            self._taken |= _DIES
             self._die_dc = self._warmest_die_dc()
             return
+        self._taken |= _THERMISTORS
         for pin in range(self._thermistors + self._image.fet_thermistor):
             self._sensor_dc[pin] = thermistor_dc(self._registers.sensor(pin))
 
