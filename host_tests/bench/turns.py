@@ -132,8 +132,9 @@ def serial_turns(turns, noise=b"", seconds=SECONDS):
 
 
 def can_turns(turns):
-    """Some seconds of frames to an inverter."""
+    """Some seconds of frames to an inverter, every half second."""
     desk = Desk()
+    desk.parameters.values[desk.parameters.index("inverter_period_ms")] = 500
     time = CountedTime(turns)
     profile = load(PROFILE, desk.points, desk.faults, desk.parameters)
     link = InverterLink(
