@@ -49,6 +49,15 @@ def test_status_names_the_blocked_direction_the_cause_and_the_remedy(board):
     assert "Gates         charge off, discharge on" in lines
 
 
+@pytest.mark.parametrize("direction", ["charge", "discharge"])
+def test_status_does_not_say_all_is_well_while_a_direction_is_forbidden(board, direction):
+    """As after E1 of JBD: no fault, no warning, and a gate that stays open."""
+    board.publish(**{direction + "_allowed": 0})
+    headline = board.ask("status")[0]
+    assert headline.startswith("Guarding, but %s" % direction.replace("ge", "ging"))
+    assert "`gates auto`" in headline
+
+
 def test_status_tells_warnings_from_faults(board):
     board.raise_faults("warnings", "undertemperature_charge")
     lines = board.ask("status")

@@ -4,7 +4,10 @@ from array import array
 
 import pytest
 
+from bms import requests
 from bms.events import Events
+from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH
+from host_tests.bms.bench import Bench
 from recorder.recorder import Recorder
 from storage.state import SavedState
 
@@ -63,3 +66,34 @@ def test_a_log_that_can_not_be_looked_through_fails_the_check(tmp_path):
 def test_a_log_whose_files_can_not_be_opened_fails_the_check(tmp_path):
     (tmp_path / "log").write_text("a file where the directory should be")
     assert len(begun(tmp_path).flash_problems()) == 4
+
+
+@pytest.mark.parametrize(
+    ("request_", "gates"),
+    [
+        (requests.CHARGE_OFF, GATE_DISCHARGE),
+        (requests.DISCHARGE_OFF, GATE_CHARGE),
+        (requests.GATES_OFF, 0),
+        (requests.GATES_AUTO, GATES_BOTH),
+    ],
+)
+def test_what_a_bus_asked_of_the_gates_holds_after_a_restart(tmp_path, request_, gates):
+    """E1 of JBD: one gate alone was once forgotten, while both were remembered."""
+    bench = Bench().start()
+    recorder = begun(tmp_path)
+    recorder.restore(bench.battery)
+    bench.ask(requests.CHARGE_OFF)  # whatever came before
+    bench.step()
+    bench.ask(request_)
+    bench.step()
+    assert recorder._write_state(bench.battery) is None
+    again = Bench()
+    begun(tmp_path).restore(again.battery)
+    again.run(5000)
+    assert again.chip.gates() == gates
+
+
+def test_a_state_file_from_before_such_requests_were_kept_forbids_nothing(kept):
+    bench = Bench()
+    begun(kept).restore(bench.battery)
+    assert bench.battery.forbidden == 0

@@ -71,6 +71,7 @@ def test_a_healthy_pack_has_no_complaint():
             "warm them",
         ),
         ("Will not charge", {"charge_allowed": 0, "state": states.STATE_STANDBY}, "gates auto"),
+        ("Will not charge", {"charge_allowed": 0}, "asked over a bus"),
         ("Will not charge", {"charge_current_limit_ma": 0, "soc_bp": 10_000}, "full"),
         ("Will not charge", {"charge_current_limit_ma": 0}, "upper limit"),
         (

@@ -302,7 +302,13 @@ def _not_allowed(values: Values) -> Iterator[str]:
         yield "Somebody opened the gates by command: `gates auto` on the console takes it back."
     elif state == STATE_COMMISSIONING:
         yield "The pack is not commissioned yet: `commission` on the console leads through it."
-    elif state != STATE_ACTIVE:
+    elif state == STATE_ACTIVE:
+        yield (
+            "No fault blocks it: a program asked over a bus to keep the charge gate open (E1 of "
+            "JBD), and `gates auto` on the console takes that back; or a protection is about to "
+            "judge, then look again in half a minute."
+        )
+    else:
         yield "The device does not guard yet, or is testing itself: look again in half a minute."
 
 

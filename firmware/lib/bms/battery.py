@@ -109,7 +109,7 @@ class Battery:
         self.requests = requests.Requests()
         self.failure = None  # the exception that stopped the fast path, for the log
         self.restricted = False  # somebody asked for open gates
-        self.forbidden = 0  # GATE_* bits that somebody asked to keep open, until a restart
+        self.forbidden = 0  # GATE_* bits that somebody asked to keep open
         self.keep_due = False  # what survives a reset changed: somebody shall keep it
         self._points = points
         self._afe = afe

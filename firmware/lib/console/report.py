@@ -44,6 +44,12 @@ _WARNED = "Guarding and nothing is blocked, but there are warnings."
 _RESTART = "Configured, but not guarding yet: `restart` starts it."
 _KINDS = (("faults", "fault"), ("warnings", "warning"))  # point, and what one of it is called
 _DIRECTIONS = ("nothing", "charging", "discharging", "charging and discharging")
+_BLOCKED = "NOT WELL: %s is blocked."
+# Without a fault: a request of a bus, or a protection that may still trip
+_FORBIDDEN = (
+    "Guarding, but %s is not allowed: a program asked so over a bus (`gates auto` takes it back),"
+    " or a protection is about to judge."
+)
 _BAR_WIDTH = 24
 _STALE_MS = 1000  # an age worth telling: ten periods of the default fast path
 
@@ -96,13 +102,13 @@ def _current_state(console):
 
 def _headline(console):
     state = _current_state(console)
-    if state == STATE_FAULT:
+    if state == STATE_FAULT or state == STATE_ACTIVE:
         allowed = (GATE_CHARGE if console.point("charge_allowed") else 0) | (
             GATE_DISCHARGE if console.point("discharge_allowed") else 0
         )
         if allowed != GATES_BOTH:
             blocked = _DIRECTIONS[GATES_BOTH & ~allowed]
-            return "NOT WELL: %s is blocked." % blocked
+            return (_BLOCKED if state == STATE_FAULT else _FORBIDDEN) % blocked
     if state == STATE_UNCONFIGURED and console.settings.configured():
         return _RESTART
     if state == STATE_ACTIVE and console.point("path_state") == PATH_BUS_ABOVE:

@@ -16,6 +16,7 @@ from array import array
 from bms.commissioning import IDENTITY
 from bms.events import LAST_FAULT, RESET_CAUSES
 from bms.fault_register import WORDS
+from bms.sample import GATES_BOTH
 from bms.table import INVALID, give_back
 from storage.event_log import EventLog, EventLogError
 from storage.retained import NO_FAULT, Retained
@@ -103,6 +104,7 @@ class Recorder:
         damaged = bool(self._state.problems) and self._state.loaded
         restricted = bool(get("restricted", 0)) or self._retained.restricted
         battery.restore(self._words, restricted or damaged)
+        battery.forbidden = get("forbidden", 0) & GATES_BOTH
         battery.deep_discharge.restore(
             get("lowest_cell_mv", INVALID), bool(get("deep_discharge_acknowledged", 0))
         )
@@ -199,6 +201,7 @@ class Recorder:
         battery.latched_into(self._words)
         stands = {name: self._words[word] for word, name in enumerate(_LATCHED)}
         stands["restricted"] = int(battery.restricted)
+        stands["forbidden"] = battery.forbidden
         stands["lowest_cell_mv"] = battery.deep_discharge.lowest_mv
         stands["deep_discharge_acknowledged"] = int(battery.deep_discharge.keeps())
         stands["empty"] = int(battery.empty())

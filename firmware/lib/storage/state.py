@@ -9,6 +9,7 @@
     deep_discharge_acknowledged     1: a person allowed the limited charge current
     undervoltage_rebounds           rounds since the last recharge
     empty                           1: undervoltage blocked the discharge
+    forbidden                       gates that a bus asked to keep open: 1 charge, 2 discharge
     commissioned_chemistry          what the pack was when it was commissioned: the parameters
     commissioned_series_cells       of the same names
     commissioned_design_capacity_mah
@@ -29,7 +30,7 @@ from storage.slots import Slots, whole
 NAMES = (
     "latched_0", "latched_1", "latched_2", "latched_3",
     "restricted", "lowest_cell_mv", "deep_discharge_acknowledged", "undervoltage_rebounds",
-    "empty",
+    "empty", "forbidden",
     "commissioned_chemistry", "commissioned_series_cells", "commissioned_design_capacity_mah",
     "commissioned_shunt_microohm", "commissioned_current_sensor",
     "commissioned_ina228_shunt_microohm", "commissioned_power_path",
