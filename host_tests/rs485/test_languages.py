@@ -77,6 +77,43 @@ def test_auto_answers_each_master_in_its_language():
     assert board.count(CRC_ERRORS) == board.count(UNKNOWN) == board.count(TIMEOUTS) == 0
 
 
+def test_modbus_is_not_loaded_until_somebody_speaks_it():
+    board = Board()
+    assert board.links._registers is None
+    board.line.arrives(0, PYLONTECH)
+    board.line.arrives(300, READ_BASIC)
+    assert board.run() == ["pylontech", "jbd"]
+    assert board.links._registers is None
+    board.line.arrives(0, MODBUS)
+    assert "modbus" in board.run()
+    assert board.links._registers is not None
+
+
+def test_what_others_say_in_modbus_is_no_noise_from_the_first_frame_on():
+    board = Board()
+    board.line.arrives(0, with_crc("0503" + "00ff0001"))
+    board.line.arrives(200, with_crc("0503" + "020001"))
+    board.line.arrives(400, with_crc("0503" + "00ff0001"))
+    assert board.run() == []
+    assert board.count(UNKNOWN) == 3
+    assert board.count(CRC_ERRORS) == board.count(TIMEOUTS) == 0
+
+
+def test_a_function_that_nobody_knows_is_refused_also_by_one_that_slept():
+    board = Board()
+    board.line.arrives(0, with_crc("012b0e0100"))
+    assert board.run() == ["modbus"]
+    assert board.line.answers()[0][:3] == bytes((1, 0xAB, 1))
+
+
+def test_a_broadcast_is_obeyed_by_one_that_slept():
+    board = Board()
+    assert not board.links._door.unlocked()
+    board.line.arrives(0, with_crc("0006" + "0f00" + "%04x" % SETTINGS["access_code"]))
+    assert board.run() == []
+    assert board.links._door.unlocked()
+
+
 @pytest.mark.parametrize(
     ("protocol", "spoken"),
     [(ONLY_MODBUS, "modbus"), (ONLY_PYLONTECH, "pylontech"), (ONLY_JBD, "jbd")],

@@ -6,9 +6,6 @@ over RS485 as over CAN.
 """
 
 from bms.access import Access
-from modbus.registers import RegisterMap
-from modbus.rtu import Rtu
-from modbus.server import Server
 from rs485.port import Port
 
 # Choices of rs485_protocol
@@ -34,7 +31,7 @@ class SerialLinks:
         self._tcp = None
         self._door = Access(parameters)
         self._tcp_door = None
-        self._registers = RegisterMap(points, parameters, self._door, letter_box, changed, faults)
+        self._registers = None  # Modbus's, once somebody speaks it
         value = parameters.value
         self._hosts = [
             (
@@ -45,21 +42,17 @@ class SerialLinks:
         ]
         protocol = value("rs485_protocol")
         self._languages = []
-        if protocol in (_AUTO, _MODBUS):
-            server = Server(value("modbus_address"), self._registers)
-            self._languages.append(Rtu(server, self._registers))
         if protocol == _AUTO:
-            from serving.sleeping import Sleeping
+            from serving.sleeping import Sleeping, SleepingModbus
 
-            for load, sign in (
-                (self._pylontech, _PYLONTECH_SIGN),
-                (self._jbd_language, _JBD_SIGN),
-            ):
-                self._languages.append(Sleeping(self._languages, load, *sign))
-        elif protocol != _MODBUS:
+            languages = self._languages
+            languages.append(SleepingModbus(languages, self._modbus, value("modbus_address")))
+            languages.append(Sleeping(languages, self._pylontech, *_PYLONTECH_SIGN))
+            languages.append(Sleeping(languages, self._jbd_language, *_JBD_SIGN))
+        else:
             self._languages.append(None)
-            load = self._pylontech if protocol == _PYLONTECH else self._jbd_language
-            for _ in load(0):
+            loads = (self._modbus, self._pylontech, self._jbd_language)
+            for _ in loads[protocol - _MODBUS](0):
                 pass
 
     def step(self, elapsed_ms):
@@ -78,6 +71,8 @@ class SerialLinks:
 
     async def tcp(self, listener):
         """Serve a board's listener for ever. Raises OSError if the network is gone."""
+        from modbus.registers import RegisterMap
+        from modbus.server import Server
         from modbus.tcp import TcpServer
 
         value = self._parameters.value
@@ -89,7 +84,7 @@ class SerialLinks:
             self._letter_box,
             self._changed,
             self._faults,
-            self._registers,
+            self._register_map(),
         )
         self._tcp = TcpServer(
             listener,
@@ -111,8 +106,36 @@ class SerialLinks:
                 return True
         return False
 
-    def _pylontech(self, place):
+    def _register_map(self):
+        if self._registers is None:
+            from modbus.registers import RegisterMap
+
+            self._registers = RegisterMap(
+                self._points,
+                self._parameters,
+                self._door,
+                self._letter_box,
+                self._changed,
+                self._faults,
+            )
+        return self._registers
+
+    def _modbus(self, place):
         """Put the language at `place`, in pieces of some milliseconds: yields between them."""
+        from modbus.rtu import Rtu
+
+        yield
+        from modbus.server import Server
+
+        yield
+        yield from self._fetch_tables()
+        registers = self._register_map()
+        yield
+        server = Server(self._parameters.value("modbus_address"), registers)
+        self._languages[place] = Rtu(server, registers)
+
+    def _pylontech(self, place):
+        """The same for Pylontech."""
         from pylon_rs485.language import Pylontech
 
         yield
