@@ -14,8 +14,6 @@ import micropython
 from bms import requests
 from bms.access import Access
 from bms.battery import Battery
-from bms.cell_model import CellModel
-from bms.commissioning import Commissioning
 from bms.events import Events
 from bms.faults import Faults
 from bms.parameters import APPLIES_AFE, Parameters
@@ -37,9 +35,6 @@ _SLOW_ALIVE_MS = 5000  # the slow path counts as dead after this long without a 
 _RESTART_FIRST_MS = 1000
 _RESTART_LAST_MS = 60000
 _SAVE_AFTER_S = 5
-_CONTACTOR = 2  # choice of the parameter power_path
-_INPUTS = (0, 5, 10, 15)  # of a BQ769x0, by the parameter afe_chip; 0: it is a BQ76952
-_BQ769X0_HZ = 100000  # its bus is no faster
 _LINK_WARN, _LINK_TIGHTEN, _LINK_OPEN = range(3)  # choices of link_loss_policy
 _SILENCE_MAX_MS = 1 << 29
 _HEALTHY_S = 120  # a service that ran this long starts again without delay when it fails
@@ -107,28 +102,28 @@ class Application:
         self.recorder = Recorder("/", board.retained(), self.events)
         self.recorder.begin(board.reset_cause())
         self.diagnosis = Diagnosis()
-        self.afe = self._driver()
-        taken = self._taken()
+        from starting import parts
+
+        chip = self.afe = parts.measuring_chip(board, self.parameters)
+        path = parts.power_path(board, chip, self.parameters, self.faults)
         self.battery = Battery(
             self.points,
             self.parameters,
             self.faults,
             self.afe,
-            self._power_path(),
+            path,
             self.events,
             self.configuration.loaded,
             board.interlock if value("interlock") else None,
-            self._relays(),
+            parts.relays(board, self.parameters),
             (
                 (COUNTERS, self.recorder.counters),
                 (LINK_POINTS, self.diagnosis.values),
-                (
-                    [name if name.startswith("afe_") else "afe_" + name for name in taken],
-                    self.afe.image.taken,
-                ),
+                (parts.taken(self.parameters), chip.image.taken),
             ),
-            self._cell_model() if self.configuration.loaded else None,
+            parts.cell_model(self.parameters) if self.configuration.loaded else None,
         )
+        give_back("starting.parts")
         self.recorder.restore(self.battery)
         unreadable = self.recorder.flash_problems()
         for problem in self.recorder.problems() + unreadable:
@@ -175,132 +170,14 @@ class Application:
 
     def _board_problems(self, values):
         """Why this board can not guard a pack with these settings, in sentences."""
-        from bms.parameter_table import Proposed
+        from starting import checks
 
-        value = Proposed(self.parameters, values).value
-        refused = self._chip_problems(values, _INPUTS[value("afe_chip")])
-        contactor = value("power_path") == _CONTACTOR
-        if contactor and not self._board.AFE_TRIPS_OPEN_CONTACTORS:
-            refused.append(
-                "'power_path' is contactor, but board '%s' has no wire from the measuring chip's "
-                "DCHG and DDSG pins to the coils: its own trips would open nothing"
-                % self._board.NAME
-            )
-        if contactor and not (value("contactor_aux") or value("contactor_bleed_s")):
-            refused.append(
-                "'power_path' is contactor, but nothing would show a welded one: fit auxiliary "
-                "contacts and set 'contactor_aux', or a bleed resistor and 'contactor_bleed_s'"
-            )
-        for setting in self._board.LACKS:
-            if value(setting):
-                refused.append(
-                    "'%s' is set, but board '%s' has nothing for it" % (setting, self._board.NAME)
-                )
-        if contactor or value("predischarge"):
-            from bms import precharge
-
-            problem = precharge.problem(Proposed(self.parameters, values))
-            if problem:
-                refused.append(problem)
-        if value("current_sensor"):
-            from afe import ina228
-
-            refused += ina228.problems(self.parameters, values)
+        refused = checks.board_problems(self._board, self.parameters, values)
+        give_back("starting.checks")  # until the next change
         if self._built and not self.afe.equipped:
-            self.afe.put_away()  # what the layers loaded of it
+            self.afe.put_away()  # what the checks loaded of it
         gc.collect()
         return refused
-
-    def _chip_problems(self, values, inputs):
-        if inputs:
-            from afe import bq769x0_layers
-
-            refused = bq769x0_layers.problems(self.parameters, inputs, values)
-            give_back("afe.bq769x0_layers")  # until the next change
-            if not self._board.OFF_LINES_HOLD_GATES:
-                refused.append(
-                    "'afe_chip' has no host watchdog, and board '%s' does not say that its off "
-                    "lines hold the gates off without the processor: docs/measuring-chips.md"
-                    % self._board.NAME
-                )
-            return refused
-        from afe import bq76952_layers
-
-        refused = bq76952_layers.problems(self.parameters, values)
-        give_back("afe.bq76952_layers")
-        return refused
-
-    def _chip(self):
-        """The measuring chip's driver; no other is imported."""
-        value = self.parameters.value
-        crc = value("afe_crc") == 1
-        inputs = _INPUTS[value("afe_chip")]
-        if inputs:
-            from afe.bq769x0 import Bq769x0
-
-            return Bq769x0(self._board.afe_bus(_BQ769X0_HZ), self.parameters, inputs, crc)
-        from afe.bq76952 import Bq76952
-
-        return Bq76952(self._board.afe_bus(), self.parameters, crc)
-
-    def _taken(self):
-        """Names of what the measuring chip took."""
-        if self.parameters.value("afe_chip"):
-            from afe.bq769x0_settings import TAKEN
-        else:
-            from afe.bq76952_settings import TAKEN
-        return TAKEN
-
-    def _driver(self):
-        value = self.parameters.value
-        chip = self._chip()
-        if not value("current_sensor"):
-            return chip
-        from afe.ina228 import CurrentSensor, WithCurrentSensor
-
-        return WithCurrentSensor(chip, CurrentSensor(self._board.sensor_bus(), self.parameters))
-
-    def _power_path(self):
-        board = self._board
-        if self.parameters.value("power_path") != _CONTACTOR:
-            from bms.switch import FetPath
-
-            return FetPath(
-                self.afe, board.charge_off, board.discharge_off, self.parameters, self.faults
-            )
-        from bms.contactor_path import ContactorPath
-
-        return ContactorPath(
-            self.afe,
-            board.charge_off,
-            board.discharge_off,
-            board.contactors(),
-            self.parameters,
-            self.faults,
-        )
-
-    def _cell_model(self):
-        """The builder's own, if there is one for this chemistry, else the built-in one."""
-        from storage import cell_file
-
-        chemistry = self._choice("chemistry")
-        model, problem = cell_file.load("/cell.json", chemistry)
-        if problem:
-            print("%s; the built-in model is used instead" % problem)
-        if model is None:
-            name = "cells." + chemistry
-            model = CellModel(__import__(name, None, None, ("CELL",)).CELL)
-            give_back(name)
-        give_back("storage.cell_file")
-        return model
-
-    def _relays(self):
-        value = self.parameters.value
-        if not (value("alarm_relay") or value("heater") or value("fan")):
-            return None
-        from bms.outputs import Outputs
-
-        return Outputs(self._board.outputs(), self.parameters)
 
     # What the console's commands ask for beside what they are handed.
 
@@ -325,7 +202,10 @@ class Application:
 
     def _check_commissioned(self):
         """No gate closes for a pack that nobody confirmed, or that was another one then."""
+        from bms.commissioning import Commissioning
+
         fits = Commissioning(self.parameters).fits(self.recorder.commissioned())
+        give_back("bms.commissioning")
         self.battery.condition("not_commissioned", self.configuration.loaded and not fits)
 
     def start_guarding(self):

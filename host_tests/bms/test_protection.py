@@ -11,7 +11,8 @@ from bms import protection, requests
 from bms.fault_register import FaultRegister
 from bms.faults import Faults
 from bms.parameters import Parameters
-from bms.protection import ROWS, Protection
+from bms.protection import Protection
+from bms.protection_rows import ROWS
 from bms.sample import BUS_ERROR, GATE_DISCHARGE, GATES_BOTH, OK
 from host_tests.bms.bench import CHEMISTRIES, MID_CELL_MV, Bench
 from host_tests.bms.row_bench import BELOW, BLOCKS, LATCHING, NAMES, Row, setting_name

@@ -18,7 +18,8 @@ from bms.measurement import (
     Measurement,
 )
 from bms.precharge import Precharge, heat_mj, problem
-from bms.protection import ROWS, Protection
+from bms.protection import Protection
+from bms.protection_rows import ROWS
 from bms.rebounds import Rebounds
 from bms.sample import BUS_ERROR, CONFIGURATION_LOST, GATE_CHARGE, OK, Sample
 from bms.timekeeping import Timekeeping

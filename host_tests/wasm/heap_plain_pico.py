@@ -141,6 +141,8 @@ def boot():
     return application
 
 
+PADDING = 0  # bytes by which all that follows lies elsewhere: heap.py
+padding = bytearray(PADDING)
 kept = []  # what would live on the stacks of the coroutines
 application = None
 before = after = 0

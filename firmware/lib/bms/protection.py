@@ -4,13 +4,14 @@ A row compares one signal with its thresholds: beyond `trip` for `delay` makes i
 back across `release` for `release_delay` makes it inactive; beyond `warn` is a warning. All
 thresholds are parameters, found by the row's name (`cell_overvoltage_trip_mv`, ...) unless the row
 names others. Direction and latch policy stand in the table of faults.
-Adding a protection means adding a row here, its parameters and its fault.
+Adding a protection means adding a row in bms.protection_rows, its parameters and its fault.
 Fast path only; nothing allocates after construction.
 """
 
 from array import array
 
 from bms.fault_register import WORDS
+from bms.table import give_back
 
 # Signals that rows may watch; `bms.measurement` fills them, the battery those marked so.
 CELL_MAX_MV = 0
@@ -28,76 +29,9 @@ GATES_OFF_MA = 11  # battery: current that flows the way of a gate that is off
 LIMITED_MA = 12  # battery: current while only a limited one is allowed, else 0
 SIGNALS = 13
 
-_ABOVE = 1
-_BELOW = -1
-
-# fault and parameter prefix, signal, which side trips, unit of its thresholds
-# or in place of the unit the five parameters: warning, trip, delay, release, release delay
-ROWS = (
-    ("cell_overvoltage", CELL_MAX_MV, _ABOVE, "mv"),
-    ("cell_undervoltage", CELL_MIN_MV, _BELOW, "mv"),
-    ("pack_overvoltage", CELL_MEAN_MV, _ABOVE, "mv"),
-    ("pack_undervoltage", CELL_MEAN_MV, _BELOW, "mv"),
-    ("overcurrent_charge", CHARGE_MA, _ABOVE, "ma"),
-    ("overcurrent_discharge", DISCHARGE_MA, _ABOVE, "ma"),
-    (
-        "fast_overcurrent_charge", CHARGE_MA, _ABOVE,
-        "fast_overcurrent_charge_ma", "fast_overcurrent_charge_ma", "fast_overcurrent_backup_ms",
-        "overcurrent_charge_release_ma", "overcurrent_charge_release_delay_ms",
-    ),
-    (
-        "fast_overcurrent_discharge", DISCHARGE_MA, _ABOVE,
-        "fast_overcurrent_discharge_ma", "fast_overcurrent_discharge_ma",
-        "fast_overcurrent_backup_ms",
-        "overcurrent_discharge_release_ma", "overcurrent_discharge_release_delay_ms",
-    ),
-    ("overtemperature_charge", TEMPERATURE_MAX_DC, _ABOVE, "dc"),
-    ("overtemperature_discharge", TEMPERATURE_MAX_DC, _ABOVE, "dc"),
-    ("undertemperature_charge", TEMPERATURE_MIN_DC, _BELOW, "dc"),
-    ("undertemperature_discharge", TEMPERATURE_MIN_DC, _BELOW, "dc"),
-    ("fet_overtemperature", BOARD_DC, _ABOVE, "dc"),
-    ("afe_overtemperature", CHIP_DC, _ABOVE, "dc"),
-    ("stack_mismatch", STACK_MISMATCH_MV, _ABOVE, "mv"),
-    ("cell_imbalance", CELL_DELTA_MV, _ABOVE, "mv"),
-    (
-        "deep_discharge", CELL_MIN_MV, _BELOW,
-        "deep_discharge_trip_mv", "deep_discharge_trip_mv", "deep_discharge_delay_ms",
-        "cell_undervoltage_release_mv", "cell_undervoltage_release_delay_ms",
-    ),
-    (
-        "gates_off_current", GATES_OFF_MA, _ABOVE,
-        "gates_off_current_ma", "gates_off_current_ma", "gates_off_current_delay_ms",
-        "gates_off_current_ma", "gates_off_current_delay_ms",
-    ),
-    (
-        "limited_current", LIMITED_MA, _ABOVE,
-        "limited_current_warn_ma", "limited_current_trip_ma", "limited_current_delay_ms",
-        "limited_current_warn_ma", "limited_current_delay_ms",
-    ),
-)  # fmt: skip
-
-# These release on charge current or a person's word, never on rest voltage alone: a pack at rest
-# recovers some voltage, and would connect its load again and again.
-_UNDERVOLTAGES = ("cell_undervoltage", "pack_undervoltage")
-
-_EXPLICIT = 3  # column of the first parameter of a row that names them all
 _NOT_PENDING = -1
 # A person's word to an empty pack: a self-test and the longest release delay fit into it.
 _PERSON_MS = 90000
-
-
-def parameter_names(row):
-    """Names of a row's warning, trip, delay, release and release delay."""
-    if len(row) > _EXPLICIT + 1:
-        return row[_EXPLICIT:]
-    prefix, _, _, unit = row
-    return (
-        "%s_warn_%s" % (prefix, unit),
-        "%s_trip_%s" % (prefix, unit),
-        prefix + "_delay_ms",
-        "%s_release_%s" % (prefix, unit),
-        prefix + "_release_delay_ms",
-    )
 
 
 class Protection:
@@ -108,6 +42,9 @@ class Protection:
     """
 
     def __init__(self, parameters, faults):
+        from bms.protection_rows import ROWS, UNDERVOLTAGES, parameter_names
+
+        give_back("bms.protection_rows")
         names = [parameter_names(row) for row in ROWS]
         columns = [
             bytes([parameters.index(row[column]) for row in names])
@@ -119,7 +56,7 @@ class Protection:
         self._blocks = bytes([faults.blocks[fault] for fault in self._fault])
         self._signal = bytes([row[1] for row in ROWS])
         self._side = array("b", [row[2] for row in ROWS])
-        self._needs_charge = bytes([row[0] in _UNDERVOLTAGES for row in ROWS])
+        self._needs_charge = bytes([row[0] in UNDERVOLTAGES for row in ROWS])
         self._charge_ma = parameters.index("undervoltage_release_ma")
         self._active = bytearray(len(ROWS))
         self._forced = bytearray(len(ROWS))  # another layer tripped since the last step

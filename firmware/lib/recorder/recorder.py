@@ -13,7 +13,6 @@ Coroutine and start-up only, never the fast path. A flash that fails is a fault 
 import asyncio
 from array import array
 
-from bms.commissioning import IDENTITY
 from bms.events import LAST_FAULT, RESET_CAUSES
 from bms.fault_register import WORDS
 from bms.sample import GATES_BOTH
@@ -83,6 +82,8 @@ class Recorder:
 
     def commissioned(self):
         """The saved record of the commissioned pack, or None."""
+        from bms.commissioning import IDENTITY
+
         record = {name: self._state.get(_COMMISSIONED + name, INVALID) for name in IDENTITY}
         return None if INVALID in record.values() else record
 

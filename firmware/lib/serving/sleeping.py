@@ -1,8 +1,8 @@
 """A language of a serial line that is loaded when somebody speaks it.
 
 Goal: a port that understands several languages costs the memory of those that are spoken. Until
-then a language here is its first two bytes, its last one, and a length; Modbus, which has no marks,
-is a function behind whatever address.
+then a language here is its first two bytes, its last one, and a length; Modbus, which has no
+marks, is a function behind whatever address.
 """
 
 # V1.1b3, 6: the functions whose frames have a length that modbus.rtu knows.
