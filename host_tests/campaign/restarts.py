@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_tests.campaign.judge import Verdict, Violation
+from host_tests.campaign.case import Verdict, Violation
 from host_tests.campaign.plan import SETTINGS
 from host_tests.campaign.record import Record
 from host_tests.campaign.rows import CHIP_REACTION_MS, FETS, PERIOD_MS
