@@ -178,6 +178,8 @@ class Bq769x0:
     def power_on_reset(self):
         """The supply was lost and is back, and the board boots the chip."""
         self.registers = bytearray(0x60)
+        self.registers[_OV_TRIP] = 0xAC  # 4.2 V; unverified
+        self.registers[_UV_TRIP] = 0x97  # 2.5 V; E2E 961091
         self.registers[0x50] = (self.gain_uv - 365) >> 1 & 0x0C
         self.registers[0x51] = self.offset_mv & 0xFF
         self.registers[0x59] = (self.gain_uv - 365) << 5 & 0xE0

@@ -315,6 +315,20 @@ def test_a_failure_of_the_chip_stands_until_a_person_recovers_it():
     assert bench.live(500) == 0
 
 
+def test_what_a_chip_without_its_settings_trips_by_is_not_told():
+    bench = Bench(BQ76940)
+    bench.pack.cell_v[3] = 4.4  # beyond the chip's default
+    bench.driver.start_programming()
+    assert bench.program() == OK
+    bench.chip.power_on_reset()
+    bench.chip.advance(PERIOD_US)
+    bench.chip.write(4, bytearray((0x10,)))
+    bench.chip.advance(3_000_000)
+    assert bench.chip.registers[0] & 0x04
+    assert bench.program() == OK
+    assert bench.driver.take_found_trips() == 0
+
+
 def test_a_trip_is_told_by_at_least_one_sample_however_short_its_cause_was():
     bench = Bench(BQ76940).guard()
     bench.pack.current_a = -170.0

@@ -189,7 +189,9 @@ class Bq769x0:
             self._overloads += 1
             self._forget_scans = _FORGET_SCANS
         self._told = standing
-        self._fill(sample)
+        if scanned:
+            self._fill(sample)
+        self._fill_state(sample)
         return OK
 
     def command_gates(self, gates):
@@ -363,14 +365,18 @@ class Bq769x0:
         return True
 
     def _fill(self, sample):
+        """What a scan measured."""
         registers = self._registers
-        control = registers.control
         for cell in range(len(sample.cell_mv)):
             sample.cell_mv[cell] = registers.cell_mv(cell)
         sample.stack_mv = registers.stack_mv()
         sample.current_ma = registers.current_ma(self.image.shunt_microohm)
         self._temperatures.fill(sample)
         sample.bus_mv = INVALID  # no pin for it
+
+    def _fill_state(self, sample):
+        """What may change between two scans."""
+        control = self._registers.control
         load = control[chip.CONTROL_1] & chip.LOAD_PRESENT
         sample.load_mv = 0 if load else sample.stack_mv
         gates = GATE_CHARGE if control[chip.CONTROL_2] & chip.CHG_ON else 0

@@ -97,12 +97,14 @@ class Programming:
             return self._link.failure
         if registers.control[chip.CONTROL_2] & _RESERVED_2:
             return WRONG_DEVICE
-        status = registers.control[chip.STAT]
+        # A chip that lost its settings trips by its own, which mean nothing.
+        kept = registers.control[chip.CC_CFG] == chip.CC_CFG_VALUE
+        status = registers.control[chip.STAT] if kept else 0
         if not self._link.write(chip.CC_CFG, chip.CC_CFG_VALUE) or not registers.read_control():
             return self._link.failure
         if registers.control[chip.CC_CFG] != chip.CC_CFG_VALUE:
             return WRONG_DEVICE
-        registers.control[chip.STAT] |= status
+        registers.control[chip.STAT] = status
         self._found()
         return OK
 
