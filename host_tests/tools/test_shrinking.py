@@ -9,6 +9,9 @@ import pytest
 from bms.parameters import Parameters
 from cellsteward import ROOT
 from cellsteward.shrinking import shrink_files
+from host_tests.jbd.test_jbd import READ_BASIC
+from host_tests.modbus.bench import with_crc
+from host_tests.pylon_rs485.test_pylontech import frame
 from host_tests.system.simulated_board import SETTINGS, run_board
 
 FIRMWARE = ROOT / "firmware"
@@ -79,3 +82,26 @@ def test_the_shrunk_firmware_publishes_what_the_unshrunk_one_does(
     assert [s["points"] for s in shrunk_run.statuses] == [s["points"] for s in source.statuses]
     assert shrunk_run.frames() == source.frames()
     assert shrunk_run.end["reason"] == source.end["reason"]
+
+
+def test_the_shrunk_firmware_answers_in_every_language_of_rs485(shrunk_checkout, tmp_path):
+    """Languages are loaded when they are spoken, and the rules for inverters with the first."""
+    requests = [frame("", cid2=0x61), frame("02", cid2=0x92), READ_BASIC, with_crc("01039c400044")]
+    for name, root in (("source", ROOT), ("shrunk", shrunk_checkout)):
+        folder = tmp_path / name
+        folder.mkdir()
+        story = run_board(
+            folder,
+            duration_s=24,
+            speed=8,
+            settings={**SETTINGS, "inverter_profile": 0},
+            send={"rs485": b"".join(requests)},
+            send_after_s=2,
+            root=root,
+        )
+        analog, management, rest = story.received["rs485"].split(b"\r", 2)
+        assert (len(analog), analog[:9]) == (115, b"~20024600"), name
+        assert (len(management), management[:9]) == (37, b"~20024600"), name
+        assert rest.startswith(b"\xdd\x03\x00"), name
+        sunspec = rest[rest[3] + 7 :]
+        assert (len(sunspec), sunspec[:7]) == (141, b"\x01\x03\x88SunS"), name
