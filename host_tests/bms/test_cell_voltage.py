@@ -137,14 +137,14 @@ def test_the_first_block_comes_soon_and_rest_is_worth_little():
     assert taken[0][0] == 10
     seconds, _, weight = taken[1]
     assert 90 <= seconds <= 120
-    assert weight == pytest.approx(seconds / 4800, rel=0.05)
+    assert weight == pytest.approx(seconds / 2400, rel=0.05)
 
 
 def test_charge_that_flowed_is_worth_more():
     _, taken = blocks_of(1000, 50)  # 1.8 C
     seconds, _, weight = taken[1]
     assert seconds == 10
-    assert weight == pytest.approx(seconds / 4800 + 0.5 / 6, rel=0.05)
+    assert weight == pytest.approx(seconds / 2400 + 0.5 / 3, rel=0.05)
 
 
 def test_no_charge_is_lost_between_the_blocks():

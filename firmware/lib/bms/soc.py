@@ -42,6 +42,7 @@ _AGE_MAX_S = 1 << 29
 _NOT_FULL_BP = 9900  # the most that is shown before the pack is full
 _TAIL_HOURS = 20  # the charge current of a full pack is below C/20
 _LOAD_HOURS = 3  # above C/3 a low voltage is the load's
+_LOAD_FADE_MS = 120000  # and for so long after it, that of its polarization
 _BACK_SHARE = 10  # noise around no current: a tenth of the tail current flows the other way
 _FULL_BAND_MV = 5  # so far the voltage may sag while the pack is already held full
 _WITHIN_SLOWER = 5  # what is within sigma is corrected so many times slower
@@ -104,6 +105,7 @@ class SocEstimator:
         self._model = model
         self._full_ms = 0  # how long the pack has looked full
         self._empty_ms = 0  # how long the pack has looked empty
+        self._heavy_ms = 0  # how long the latest heavy load still shows
         self._held = False  # at an anchor
         # Of the measurement that was taken, for `work` and `show`
         self._block = False  # the voltage has a block for the filter
@@ -252,7 +254,7 @@ class SocEstimator:
 
     def work(self):
         """Do a part of what the measurement brings to the filter: its block, and a part of the
-        filter's work for every second. Returns whether there is more. Up to 12 ms on an RP2040."""
+        filter's work for every second. Returns whether there is more. Up to 15 ms on an RP2040."""
         if self._block:
             if self._filter.busy:
                 self._work()
@@ -310,9 +312,14 @@ class SocEstimator:
 
     def _looks_empty(self, elapsed_ms, current_ma, cell_min_mv):
         values = self._values
+        small_ma = -(self.full_mah // _LOAD_HOURS)
+        self._heavy_ms = max(0, self._heavy_ms - elapsed_ms)
+        if current_ma < small_ma:
+            self._heavy_ms = _LOAD_FADE_MS
         if (
             cell_min_mv <= values[self._empty_cell]
-            and -self.full_mah // _LOAD_HOURS <= current_ma < 0
+            and small_ma <= current_ma < 0
+            and self._heavy_ms == 0
         ):
             hold_ms = values[self._empty_hold] * 1000
             self._empty_ms = min(hold_ms, self._empty_ms + elapsed_ms)

@@ -7,14 +7,19 @@ once: 101 of them, one for each percent, and each for a few offsets of the curre
 guesses move with the counted charge, and every block of bms.cell_voltage makes those likelier
 that explain it. What is left after a while is the answer, and its width is how sure it is.
 
+The model of the cell is wrong by some millivolts for hours, and on a flat curve that is many
+percent. So every guess follows, beside the probability, how wrong the model would have been if
+that guess were true (`_bias`, a Gauss-Markov process; a scalar Kalman filter whose gain all
+guesses share). A voltage that is off by as much as before says nothing new; one that changes
+where the guess's curve does not, or the other way round, does.
+
 Goals: right from any start; honest; nothing is believed only because it was repeated: a block
-counts as the part of an independent observation that it is, and a guess that is far off is not
-punished by the square (Student's t with 3 degrees of freedom, then an exponential), because the
-model of the cell is wrong by some millivolts for hours, and everywhere a little.
+counts as the part of an independent observation that it is, and beyond three standard deviations
+a guess is not punished by the square.
 Limits: the curve belongs to the whole pack's mean cell. Capacity is not estimated here.
 
 Slow path; integers below 2**30; allocates nothing after construction. `add` takes a block, then
-every `work` does a part of it, some 10 ms on an RP2040: one row of guesses a call.
+every `work` does a part of it, up to 15 ms on an RP2040: one row of guesses a call.
 Probabilities are relative; they add up to _ONE or a little less. Charge is in 0.001 % ("mpc").
 """
 
@@ -36,39 +41,48 @@ _OFFSETS_BP_H = (-300, -80, -20, 0, 20, 80, 300)
 _LIKELY = (1, 4, 20, 50, 20, 4, 1)
 ROWS = len(_OFFSETS_BP_H)
 
-_FILL, _TABLE, _ROW, _READ, _IDLE = range(5)
+_TABLE, _ROW, _READ, _IDLE = range(4)
 
-# 24 * 2 * ln(1 + z*z/4), where z is the residual in standard deviations, 5 values to one; from
-# four on a straight line.
-_STEPS_PER_SIGMA = 5
-_SURPRISE = bytes((
-    0, 0, 2, 4, 7, 11, 15, 19, 24, 28, 33, 38, 43, 47, 52, 57, 61, 65, 69, 73, 77, 81, 85, 89,
-    93, 96, 100, 104, 108, 112, 116, 119, 123, 127, 131, 135, 139, 143, 146, 150, 154, 158, 162,
-    166, 169, 173, 177, 181, 185, 189, 192, 196, 200, 204, 208, 212, 215, 219, 223, 227, 231,
-    235, 239, 242,
-))  # fmt: skip
-_SURPRISE_ONE = 24
-_LAST = len(_SURPRISE) - 1
+_STEPS_PER_SIGMA = 5  # of the table of factors
+_LAST = 63
+_STRAIGHT = 3 * _STEPS_PER_SIGMA  # from here on a residual counts linearly
 _SUM_SHIFT = 10
 _SMALL = 1 << 16  # times a factor of 14 bits stays small
 _GAIN_MAX = 4
 _BELL_END = 400  # of 64 to one sigma
 _BITS = 16
 _MIX_SHIFT = 14  # so that up to 1/16 changes rows in an hour
-_DOUBT_LOST = 70  # percent
-_LOST_STEPS = 5 * _STEPS_PER_SIGMA
-_LOST_BLOCKS = 3
 
-_MODEL_ERROR_PERCENT = 120  # of the model's own figure: another cell than the one measured
-_DROP_PERCENT = 15  # error of what is taken off for the current
+# Of the model's own figure (residuals of seven LiFePO4 and three NMC and NCA cells with models of
+# other cells): the lasting part of its error, and the short part.
+_LASTING_PERCENT = 110
+_SHORT_PERCENT = 50
+_SCAN_PERCENT = 50  # of half the gap, while the hysteresis goes from one branch to the other
+_DROP_LASTING_PERCENT = 60  # of the error of what is taken off for the current
+_DROP_SHORT_PERCENT = 100
+# The lasting part is forgotten over 60 % of charge, 20 hours, or where the curve moves by 50 mV
+# with more than 2 mV a percent. The branches have errors of their own: a whole change is 20 %.
+_FORGET_MPC = 60000
+_FORGET_DS = 720000
+_FLAT_DMV = 20
+_FORGET_DMV = 500
+_MPC_PER_BRANCH = 10
+_SIGMA_MAX_DMV = 900
+_P_ONE = 1 << 14
+_BIAS_SHIFT = 12  # biases are in 1/4096 of the lasting part's standard deviation
+_BIAS_MAX = 3 << _BIAS_SHIFT
+_GAIN_SHIFT = 8
+_GAIN_LIMIT = 20000
+
 # What makes two neighbours exchange probability: time (1 % after one hour) and counted charge
 # (a gain error of 1 %).
 _SPREAD_PER_DS = 1  # of 65536; 65536 / 36000 / 2
 _SPREAD_MPC = 16  # so many mpc add one, too
 _SPREAD_MAX = 2048
-_SIGMA_MIN_BP = 50
+_SIGMA_MIN_BP = 100  # a model's 0 and 100 % are no better
 _SIGMA_PERCENT = 140  # measured: how much the spread alone is too sure
 _MIX_EVERY_DS = 6000  # one pair of neighbouring rows every ten minutes
+_WINDOW = 6  # percent to both sides of the estimate, over which it is the mean
 _NARROW = (420, 70, 9, 1)  # of 500: shape of a certain end, over its last percents
 
 
@@ -80,6 +94,7 @@ class SocFilter:
         self._model = model
         # One place more than percents: what comes after the last is like the last.
         self._rows = [array("i", [0] * (_BINS + 1)) for _ in range(ROWS)]
+        self._bias = [array("h", [0] * (_BINS + 1)) for _ in range(ROWS)]
         self._curve_dmv = array("H", [0] * (_BINS + 1))  # of the block's branch and temperature
         self._factor = array("H", [0] * (_LAST + 1))
         self._fraction = array("i", [0] * ROWS)  # mpc above the bin's own percent, 0 to 999
@@ -89,8 +104,6 @@ class SocFilter:
         self._second = array("i", [0] * ROWS)
         self._job = _IDLE
         self._row = 0
-        self._bells = 0  # their sum, while rows are filled anew
-        self._doubt_percent = 0
         self._scale = 0  # from 0.1 mV to steps of the table, of 2**14
         self._moved_mpc = 0
         self._spread = 0
@@ -104,8 +117,13 @@ class SocFilter:
         ) // 2
         self._open_dmv = 0
         self._seen = False
-        self._first_weight = WEIGHT_ONE
-        self._lost = 0  # blocks in a row that nothing near the estimate explains
+        self._lasting_dmv = 1  # standard deviation of the lasting error
+        self._unknown = _P_ONE  # how much of its variance is
+        self._gain = 0
+        self._forget = 0
+        self._forget_all = True  # biases of before
+        self._branch = 0
+        self._ratio = 0
         self.estimate_mpc = _FULL_MPC // 2
         self.sigma_bp = 2900
         self.offset_bp_h = 0
@@ -117,35 +135,29 @@ class SocFilter:
         return self._job != _IDLE
 
     def start(self, soc_mpc, sigma_bp, doubt_percent, seen=False):
-        """Begin with a bell around `soc_mpc` and, for `doubt_percent` of it, no idea at all.
-        seen: the voltage of today has its part in that already."""
-        self._start_over(soc_mpc, sigma_bp, doubt_percent, seen)
-        while self._job == _FILL:
-            self._fill()
-        self._job = _IDLE
-
-    def _start_over(self, soc_mpc, sigma_bp, doubt_percent, seen=False):
-        """Begin to `start`; `work` goes on with it, row by row."""
+        """Begin with a bell around `soc_mpc` and, for `doubt_percent` of it, no idea at all. The
+        first voltage is a whole observation; seen: it has its part in what is known already."""
         sigma_mpc = max(300, sigma_bp * 10)
         bells = self._rows[0]
         total = 0
         for place in range(_BINS):
             bells[place] = _bell(place * _BIN_MPC - soc_mpc, sigma_mpc)
             total += bells[place]
-        self._bells = total
-        self._doubt_percent = doubt_percent
+        for row in range(ROWS - 1, -1, -1):  # the first row last: it holds the bells
+            self._fill(row, doubt_percent, total)
+        self._forget_all = True
+        self._moved_mpc = 0
+        self._job = _IDLE
         self._fresh = True
         self._seen = seen
-        self._first_weight = WEIGHT_ONE if doubt_percent >= _DOUBT_LOST else WEIGHT_ONE // 4
-        self._job = _FILL
-        self._row = ROWS - 1  # the first row last: it holds the bells
+        self.estimate_mpc = soc_mpc
+        self._read()
 
-    def _fill(self):
+    def _fill(self, row, doubt_percent, bells_total):
         """A row of a new start, and the sums of `_weigh` for it."""
-        row = self._row
         share = _ONE // 100 * _LIKELY[row]
-        wide = share // 100 * self._doubt_percent // _BINS + 1
-        peak = share // 100 * (100 - self._doubt_percent) // self._bells
+        wide = share // 100 * doubt_percent // _BINS + 1
+        peak = share // 100 * (100 - doubt_percent) // bells_total
         bells = self._rows[0]
         p = self._rows[row]
         total = first = second = 0
@@ -160,16 +172,10 @@ class SocFilter:
         self._second[row] = second
         self._fraction[row] = 0
         self._drift[row] = 0
-        self._row = row - 1
-        if row == 0:
-            self._read()
-            self._job = _TABLE
 
     def anchor(self, full):
         """The cell is certainly full, or empty: only the rows' shares survive, by how near each
         row was to it."""
-        while self._job == _FILL:
-            self._fill()
         total = 0
         shares = self._sum
         for row in range(ROWS):
@@ -198,8 +204,11 @@ class SocFilter:
             self._second[row] = second
             self._fraction[row] = 0
             self._drift[row] = 0
+        self._forget_all = True
+        self._moved_mpc = 0
         self._job = _IDLE
         self._fresh = False
+        self.estimate_mpc = _FULL_MPC if full else 0
         self._read()
 
     def add(self, block):
@@ -209,51 +218,85 @@ class SocFilter:
         self._open_dmv = block.open_dmv
         self._model.curve_into(self._curve_dmv, block.branch, block.temperature_dc)
         self._curve_dmv[_BINS] = self._curve_dmv[_BINS - 1]
-        error = self._model.error_dmv * _MODEL_ERROR_PERCENT // 100
-        drop = min(3000, block.drop_dmv * _DROP_PERCENT // 100)
-        loop = self._half_gap_dmv * block.branch_spread // BRANCH_MAX
-        sigma = _root(error * error + drop * drop + loop * loop // 3)
-        self._scale = (_STEPS_PER_SIGMA << 14) // max(8, sigma)
         self._weight = block.weight
-        if self._fresh:
-            self._begin()
-        elif self._is_lost():
-            self._lost += 1
-            if self._lost >= _LOST_BLOCKS:
-                self._start_over(self.estimate_mpc, self.sigma_bp, _DOUBT_LOST)
-                self._begin()
-        else:
-            self._lost = 0
+        fresh = self._fresh
+        if fresh:
+            self._fresh = False
+            self._branch = block.branch
+            self._weight = max(self._weight, WEIGHT_ONE >> 3 if self._seen else WEIGHT_ONE)
+        self._weigh_up(block)
+        if fresh and self._seen:
+            self._assume_bias()
         self._spread = min(
             _SPREAD_MAX, _SPREAD_PER_DS * block.ds + abs(block.moved_mpc) // _SPREAD_MPC
         )
-        if self._job != _FILL:
-            self._job = _TABLE
+        self._job = _TABLE
 
-    def _begin(self):
-        """The first block counts as a whole observation if nothing was known before. If something
-        was, it is part of that; but if it contradicts, that may have been another pack."""
-        if not self._seen:
-            self._weight = max(self._weight, self._first_weight)
-        elif self._is_lost():
-            self._start_over(self.estimate_mpc, self.sigma_bp, _DOUBT_LOST)
-            self._weight = WEIGHT_ONE
-        self._fresh = False
-        self._lost = 0
+    def _assume_bias(self):
+        """What is kept of the state of charge is as right as before: the lasting error is what the
+        voltage is off. Else every restart would count it anew. Another pack is off by more."""
+        off_dmv = self._open_dmv - self._curve_dmv[self.estimate_mpc // _BIN_MPC]
+        if abs(off_dmv) > 3 * self._lasting_dmv:
+            return
+        self._forget = 0
+        assumed = (off_dmv << _BIAS_SHIFT) // self._lasting_dmv
+        for row in range(ROWS):
+            bias = self._bias[row]
+            for place in range(_BINS):
+                bias[place] = assumed
 
-    def _is_lost(self):
-        """Whether nothing within two sigma of the estimate could explain the block's voltage."""
-        reach = _BIN_MPC + 20 * self.sigma_bp
-        low = self._curve_dmv[max(0, self.estimate_mpc - reach) // _BIN_MPC]
-        high = self._curve_dmv[min(_FULL_MPC, self.estimate_mpc + reach) // _BIN_MPC]
-        off = max(low - self._open_dmv, self._open_dmv - high)
-        return off * self._scale >> 14 > _LOST_STEPS
+    def _weigh_up(self, block):
+        """How far the lasting part of the model's error is known, and what a residual is worth."""
+        moved_mpc = min(20000, abs(block.moved_mpc))
+        steep_dmv = min(1000, max(0, self.slope_dmv() - _FLAT_DMV))
+        turned = abs(block.branch - self._branch) * _MPC_PER_BRANCH
+        self._branch = block.branch
+        forget = (
+            (moved_mpc + turned) * 256 // (_FORGET_MPC >> 6)
+            + moved_mpc * steep_dmv // (_FORGET_DMV * 1000 >> 14)
+            + block.ds // (_FORGET_DS >> 14)
+        )
+        forget = min(32000, forget)
+        forget = (forget << 14) // (_P_ONE + forget)
+        if self._forget_all:
+            self._forget_all = False
+            forget = _P_ONE
+        self._forget = forget
+        unknown = self._unknown
+        unknown += (_P_ONE - unknown) * forget >> 13
+        unknown = min(_P_ONE, unknown)
+        error = self._model.error_dmv
+        branch = block.branch // 8
+        scan = self._half_gap_dmv * (BRANCH_MAX * BRANCH_MAX // 64 - branch * branch) // 15625
+        scan = scan * (BRANCH_MAX - block.branch_spread) // BRANCH_MAX * _SCAN_PERCENT // 100
+        loop = self._half_gap_dmv * block.branch_spread // BRANCH_MAX
+        drop = min(2500, block.drop_dmv)
+        lasting = _root(
+            (error * _LASTING_PERCENT // 100) ** 2
+            + (drop * _DROP_LASTING_PERCENT // 100) ** 2
+            + scan * scan
+            + loop * loop // 3
+            + min(3000, block.start_dmv) ** 2
+        )
+        self._lasting_dmv = lasting = max(1, min(_SIGMA_MAX_DMV, lasting))
+        known = (unknown >> 4) * (lasting * lasting) >> 10
+        short = (error * _SHORT_PERCENT // 100) ** 2 + (drop * _DROP_SHORT_PERCENT // 100) ** 2
+        whole = known + short
+        weight = max(1, self._weight >> 10)  # of 1024
+        total = known + (min(1 << 23, (short << 4) // weight) << 6) + 1
+        self._scale = (_STEPS_PER_SIGMA << 14) // max(8, _root(whole))
+        while whole >= 1 << 15:  # the quotients below stay small integers
+            whole >>= 1
+            known >>= 1
+            total >>= 1
+        self._ratio = (whole << 10) // max(1, total)
+        share = (known << 14) // max(1, total)
+        self._gain = min(_GAIN_LIMIT, (share << _BIAS_SHIFT + _GAIN_SHIFT - 14) // lasting)
+        self._unknown = unknown - (unknown * share >> 14)
 
     def work(self):
         """Do the next part of the latest block. Returns whether it is finished now."""
-        if self._job == _FILL:
-            self._fill()
-        elif self._job == _TABLE:
+        if self._job == _TABLE:
             self._make_table()
             self._job = _ROW
             self._row = 0
@@ -291,9 +334,13 @@ class SocFilter:
         while gain < _GAIN_MAX and total < _ONE >> _SUM_SHIFT + 1:
             total <<= 1
             gain <<= 1
-        weight = self._weight >> 10  # of 1024
         for step in range(_LAST + 1):
-            self._factor[step] = _exp(_SURPRISE[step] * weight // _SURPRISE_ONE) * gain
+            if step < _STRAIGHT:
+                surprise = step * step * 1024 // (2 * _STEPS_PER_SIGMA * _STEPS_PER_SIGMA)
+            else:
+                surprise = (2 * step - _STRAIGHT) * _STRAIGHT * 1024
+                surprise //= 2 * _STEPS_PER_SIGMA * _STEPS_PER_SIGMA
+            self._factor[step] = _exp(surprise * self._ratio >> 10) * gain
 
     def _move(self, row):
         """Shift a row by the charge that flowed, without the offset that the row stands for."""
@@ -302,24 +349,32 @@ class SocFilter:
         self._drift[row] = drift - whole * 36000
         fraction = self._fraction[row] + self._moved_mpc + whole
         p = self._rows[row]
+        bias = self._bias[row]
         while fraction >= _BIN_MPC:
             fraction -= _BIN_MPC
             p[_TOP] = min(_ONE, p[_TOP] + p[_TOP - 1])
             for place in range(_TOP - 1, 0, -1):
                 p[place] = p[place - 1]
+                bias[place] = bias[place - 1]
             p[0] = 1
         while fraction < 0:
             fraction += _BIN_MPC
             p[0] = min(_ONE, p[0] + p[1])
             for place in range(1, _TOP):
                 p[place] = p[place + 1]
+                bias[place] = bias[place + 1]
             p[_TOP] = 1
         self._fraction[row] = fraction
 
     def _weigh(self, row):
-        """Make the guesses of a row as much likelier as they explain the block, let neighbours
-        exchange a little, and add up what `_read` needs. The largest cost of all: kept short."""
+        """Make the guesses of a row as much likelier as they explain the block, learn the biases,
+        let neighbours exchange a little, and add up what `_read` needs. The largest cost of all:
+        kept short."""
         p = self._rows[row]
+        biases = self._bias[row]
+        lasting = self._lasting_dmv
+        forget = self._forget
+        learn = self._gain
         curve = self._curve_dmv
         factor = self._factor
         open_dmv = self._open_dmv
@@ -332,8 +387,17 @@ class SocFilter:
         total = first = second = 0
         for place in range(1, _BINS + 1):
             above_ocv = curve[place]
+            bias = biases[place - 1]
+            bias -= bias * forget >> 14
             step = open_dmv - ocv - ((above_ocv - ocv) * fraction >> 10)
+            step -= bias * lasting >> _BIAS_SHIFT
             ocv = above_ocv
+            bias += step * learn >> _GAIN_SHIFT
+            if bias > _BIAS_MAX:
+                bias = _BIAS_MAX
+            elif bias < -_BIAS_MAX:
+                bias = -_BIAS_MAX
+            biases[place - 1] = bias
             if step < 0:
                 step = -step
             step = step * scale >> 14
@@ -361,7 +425,7 @@ class SocFilter:
         total = 0
         for row in range(ROWS):
             total += self._sum[row]
-        middle = self.estimate_mpc // _BIN_MPC
+        middle = max(0, min(_FULL_MPC, self.estimate_mpc + self._moved_mpc)) // _BIN_MPC
         mean = square = offset = weights = 0
         for row in range(ROWS):
             count = self._sum[row]
@@ -383,12 +447,50 @@ class SocFilter:
             offset += weight * _OFFSETS_BP_H[row]
             weights += weight
         weights = max(1, weights)
-        away = mean // weights
-        variance = max(0, square // weights - away // 100 * (away // 100))
-        self.estimate_mpc = max(0, min(_FULL_MPC, middle * _BIN_MPC + away))
+        near = self._near(middle, total)
+        if near < 0:
+            near = self._near(self._median(), 0)
+        away = (near - middle * _BIN_MPC) // 100
+        variance = max(0, square // weights - 2 * away * (mean // weights // 100) + away * away)
+        self.estimate_mpc = max(0, min(_FULL_MPC, near))
         sigma_bp = _root(variance * 100) * _SIGMA_PERCENT // 100
         self.sigma_bp = _root(sigma_bp * sigma_bp + _SIGMA_MIN_BP * _SIGMA_MIN_BP)
         self.offset_bp_h = offset // weights
+
+    def _near(self, middle, total):
+        """Mean of the guesses around a place, in mpc; -1 if they are less than half of `total`.
+        What is left of other guesses far away shall widen sigma, not move the estimate."""
+        low = max(0, middle - _WINDOW)
+        high = min(_TOP, middle + _WINDOW)
+        mass = 0
+        away_mpc = 0
+        for row in range(ROWS):
+            p = self._rows[row]
+            row_mass = 0
+            away = 0
+            for place in range(low, high + 1):
+                part = p[place] >> _SUM_SHIFT
+                row_mass += part
+                away += part * (place - middle)
+            mass += row_mass
+            away_mpc += away * _BIN_MPC + row_mass * self._fraction[row]
+        if mass * 2 < total:
+            return -1
+        return middle * _BIN_MPC + away_mpc // max(1, mass)
+
+    def _median(self):
+        """The place that halves the likeliest row."""
+        likeliest = 0
+        for row in range(ROWS):
+            if self._sum[row] > self._sum[likeliest]:
+                likeliest = row
+        p = self._rows[likeliest]
+        left = self._sum[likeliest] >> 1
+        place = 0
+        while left > 0 and place < _TOP:
+            left -= p[place] >> _SUM_SHIFT
+            place += 1
+        return max(0, place - 1)
 
     def _mix(self, row):
         """The offset of a sensor changes slowly: neighbouring rows exchange a little."""
