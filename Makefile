@@ -18,7 +18,7 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types balancing-run bench bench-soc times campaign compatibility fuzz soak mutation \
+.PHONY: help run test lint types balancing-run bench bench-soc soc-heap times campaign compatibility fuzz soak mutation \
 	limits-board limits-month docs docs-picture flash dist \
 	clean distclean
 .DELETE_ON_ERROR:
@@ -77,6 +77,9 @@ soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (AR
 
 bench-soc: $(STAMPS)/bench ## State of charge on measured cells and computed days, into docs/ (30 min)
 	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.soc $(ARGS)
+
+soc-heap: $(STAMPS)/test ## A million steps of the state of charge on 32-bit MicroPython: no byte more (minutes)
+	$(BIN)/python -m host_tests.bench.estimator_heap $(ARGS)
 
 mutation: $(STAMPS)/mutation ## Change the code a little, thousands of times: tests must notice (an hour)
 	$(BIN)/python -m host_tests.mutation $(ARGS)
