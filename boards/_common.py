@@ -22,7 +22,8 @@ I2C_TIMEOUT_US = 2000  # law 7: a bus time-out is 2 ms or less
 SPI_HZ = 8000000  # MCP2515: at most 10 MHz (DS20001801, SPI interface)
 
 _CAN_OSCILLATOR_HZ = 8000000  # the crystal on the usual blue MCP2515 board; 16 MHz on some
-_LONGEST_WRITE = 76  # bytes: a block of 36 and a checksum each, twice over with CRC (bq76952_link)
+_AFE_WRITE = 76  # bytes at most: 36 and a checksum each, twice over with CRC (bq76952_link)
+_SENSOR_WRITE = 2  # an INA228's register
 _IOCTL_POLL = 3  # MP_STREAM_POLL, py/stream.h
 _CTRL_C = 3
 _CONSOLE_WRITE = 128  # bytes at once: 11 ms where the console is a UART at 115200 baud
@@ -111,11 +112,11 @@ class Board:
 
     def afe_bus(self, frequency_hz=I2C_HZ):
         """I2C to the measuring chip."""
-        return self._bus("afe", frequency_hz)
+        return self._bus("afe", frequency_hz, _AFE_WRITE)
 
     def sensor_bus(self):
         """I2C to an INA228, apart from the measuring chip's."""
-        return self._bus("sensor", I2C_HZ)
+        return self._bus("sensor", I2C_HZ, _SENSOR_WRITE)
 
     def contactors(self):
         """The contactors' coils and auxiliary contacts; None on a board without."""
@@ -155,10 +156,10 @@ class Board:
         """A started watchdog can not be stopped; feed it or be reset."""
         return WDT(timeout=timeout_ms)
 
-    def _bus(self, name, frequency_hz):
+    def _bus(self, name, frequency_hz, longest):
         pins = self._pins
         sda, scl = pins[name + "_sda"], pins[name + "_scl"]
-        return RegisterBus(self._processor.i2c(sda, scl, frequency_hz))
+        return RegisterBus(self._processor.i2c(sda, scl, frequency_hz), longest)
 
 
 class Contactors:
@@ -189,17 +190,18 @@ class RegisterBus:
 
     machine.I2C's own writeto_mem puts register and data together in new memory, on rp2 and on
     esp32 (extmod/machine_i2c.c, mp_machine_i2c_transfer_adaptor; ports/esp32/machine_i2c.c):
-    under the lock it would fail. Here both are in one buffer that is made once.
+    under the lock it would fail. Here both are in one buffer that is made once, for at most
+    `longest` bytes of data.
     """
 
-    def __init__(self, i2c):
+    def __init__(self, i2c, longest):
         self._i2c = i2c
         self.readfrom_mem_into = i2c.readfrom_mem_into
-        buffer = memoryview(bytearray(1 + _LONGEST_WRITE))
-        self._views = [buffer[: 1 + size] for size in range(1 + _LONGEST_WRITE)]
+        buffer = memoryview(bytearray(1 + longest))
+        self._views = [buffer[: 1 + size] for size in range(1 + longest)]
 
     def writeto_mem(self, address, register, data):
-        """Write `data` (76 bytes at most) from `register` on. Raises OSError."""
+        """Write `data` from `register` on. Raises OSError."""
         view = self._views[len(data)]
         view[0] = register
         place = 1
