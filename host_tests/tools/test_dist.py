@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import zipfile
 
 import pytest
+import serial
 
 from cellsteward import ROOT, board_files, dist
 from cellsteward.device import CONSOLE, REPL, Device, Port
@@ -165,6 +167,21 @@ def mpremote(board, *arguments):
 
 def device(board):
     return Device(Port(board.port), settle_s=0.3)
+
+
+def test_mip_installs_this_release_on_a_new_board_which_then_says_how_the_pack_is(
+    tmp_path, release
+):
+    """The whole firmware as on a Pico: its chip does not answer, nothing is configured."""
+    with PtyBoard(tmp_path / "flash.img") as board:
+        assert device(board).wait() == REPL
+        mpremote(board, "mip", "install", "--target", "/", f"{release}/pico/package.json")
+        assert device(board).restart() == CONSOLE
+        with serial.Serial(board.port, 115200, timeout=5) as line:
+            line.write(b"\x15\rstatus\r")
+            said = line.read_until(b"Started").decode()
+    assert "NOT GUARDING: there is no valid configuration, the gates are off." in said
+    assert re.search(r"Gates +charge off, discharge off", said)
 
 
 @pytest.fixture
