@@ -26,6 +26,7 @@ from bms.point_rows import ROWS
 from bms.points import Points
 from bms.requests import Requests
 from console.console import Console
+from console.door import Door
 from storage.configuration import Configuration
 
 def maintain():
@@ -40,7 +41,7 @@ def run(given, confirm=None):
         "access_code": 1234}})
     console = Console(Points(), parameters, Faults(), Access(parameters, True), Requests(),
         Configuration("/"), "a test", None, board.reset, maintain, None)
-    asyncio.run(serve(console.run(board.console_port()), confirm))
+    asyncio.run(serve(Door(lambda: console).run(board.console_port()), confirm))
 
 async def serve(console, confirm):
     if confirm:
