@@ -179,8 +179,10 @@ def test_what_a_user_imports_stays_with_what_it_needs():
         {"pack.low": "step = [1]\n", "app": "from pack.low import step\nstep = [2]\n"},
         {"pack.low": "abs = [1]\n", "app": "from pack import low\nuse(low, 'abs')\n"},
         {"app": "import pack\nclass A(pack.B):\n    pass\n"},
+        {"app": "class A:\n    pass\nprint(A.__module__)\n"},
     ],
-    ids=["a name that is imported and assigned", "a name of Python's", "an unknown parent"],
+    ids=["a name that is imported and assigned", "a name of Python's", "an unknown parent",
+         "what is taken out of classes"],
 )  # fmt: skip
 def test_what_it_can_not_treat_is_refused_with_the_module(modules):
     with pytest.raises(SyntaxError, match=r"app|low"):

@@ -2,7 +2,7 @@
 
 What runs on a board is shrunk (cellsteward.shrinking): its names and lines are not the source's.
 The same checkout shrinks to the same files every time, so it is shrunk again here, and the numbers
-are looked up. A place is about three statements.
+are looked up. A place is a few statements.
 """
 
 import ast

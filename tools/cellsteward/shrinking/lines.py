@@ -2,8 +2,9 @@
 
 mpy-cross stores a line for every statement, 11 bytes a function. A traceback names file, function
 and line. So it is enough that a number tells apart the functions of a file that are called the
-same, and places in them: most of it takes no byte. The release's table leads back to the source
-(traceback.py); the code is what it was.
+same, which mostly takes no byte, and places in them. The heap gives memory in blocks of 16 bytes:
+places fill what would be left over, so that they cost nothing. The release's table leads back to
+the source (traceback.py); the code is what it was.
 
 Format: py/persistentcode.c (a .mpy file of version 6), py/bc.h (prelude, line numbers).
 """
@@ -26,9 +27,7 @@ _STEP_BYTES = 31
 _STEP_LINES = 3
 _LEAP_LINES = 0x7FF
 
-# Bytes of code between two numbers, so that a number stands for about three statements. On a usual
-# pack one for every statement takes 3 KB of heap more, one for every function 1.5 KB less.
-_PLACE_BYTES = 24
+_BLOCK_BYTES = 16  # of the heap (MICROPY_BYTES_PER_GC_BLOCK)
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,10 @@ class Row:
     last: int
 
 
-def recoded(data: bytes, place_bytes: int = _PLACE_BYTES) -> tuple[bytes, list[Row]]:
+def recoded(data: bytes) -> tuple[bytes, list[Row]]:
     """The same .mpy file with other line numbers, and what they mean. Raises ValueError for what
     is no bytecode."""
-    recoder = _Recoder(data, place_bytes)
+    recoder = _Recoder(data)
     return recoder.file(), recoder.rows
 
 
@@ -68,9 +67,8 @@ class _Reader:
 
 
 class _Recoder:
-    def __init__(self, data: bytes, place_bytes: int):
+    def __init__(self, data: bytes):
         self.rows: list[Row] = []
-        self._place_bytes = place_bytes
         self._in = _Reader(data)
         self._used: dict[str, int] = {}
 
@@ -116,10 +114,12 @@ class _Recoder:
     def _function(self, code: bytes) -> bytes:
         prelude = _Prelude(code)
         function = self._words[prelude.name]
-        places = _places(prelude.lines, self._place_bytes)
         first = self._used.get(function, 0) + 1
+        entries = _entries(prelude.lines)
+        size = len(prelude.with_lines(_line_bytes(first, entries[:1])))
+        places = _places(entries, first, -size % _BLOCK_BYTES)
         self._used[function] = first + len(places) - 1
-        ends = [line for _, line in places[1:]] + [_entries(prelude.lines)[-1][1] + 1]
+        ends = [line for _, line in places[1:]] + [entries[-1][1] + 1]
         for number, ((_, line), end) in enumerate(zip(places, ends, strict=True), start=first):
             self.rows.append(Row(function, number, line, max(line, end - 1)))
         return prelude.with_lines(_line_bytes(first, places))
@@ -188,14 +188,18 @@ def _entries(lines: bytes) -> list[tuple[int, int]]:
     return found
 
 
-def _places(lines: bytes, place_bytes: int) -> list[tuple[int, int]]:
-    """The entries that stay: at least so many bytes of code apart."""
-    first, *others = _entries(lines)
-    places = [first]
-    for offset, line in others:
-        if offset - places[-1][0] >= place_bytes:
-            places.append((offset, line))
-    return places
+def _places(entries: list[tuple[int, int]], first: int, room: int) -> list[tuple[int, int]]:
+    """The entries that stay: as many as take `room` bytes more than the first one alone, evenly
+    spread over the code."""
+    alone = len(_line_bytes(first, entries[:1]))
+    for apart in range(1, entries[-1][0] + 1):
+        places = entries[:1]
+        for offset, line in entries[1:]:
+            if offset - places[-1][0] >= apart:
+                places.append((offset, line))
+        if len(_line_bytes(first, places)) <= alone + room:
+            return places
+    return entries[:1]
 
 
 def _line_bytes(first: int, places: list[tuple[int, int]]) -> bytes:

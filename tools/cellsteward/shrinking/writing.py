@@ -10,6 +10,8 @@ from cellsteward.shrinking.names import Names
 from cellsteward.shrinking.program import Module, Scope
 from cellsteward.shrinking.things import Things
 
+_CLASS_EXTRAS = ("__module__", "__qualname__")  # py/compile.c, compile_scope of a class
+
 
 @dataclass(frozen=True)
 class Written:
@@ -98,6 +100,10 @@ class _Writer:
         for place, name in puts:
             place.put(name)
         _Replacing(new).visit(module.tree)
+        for scope in module.classes:
+            _without_extras(scope)
+        if any(place.name in _CLASS_EXTRAS for place in module.attributes):
+            raise SyntaxError(f"{module.name} asks a class for {' or '.join(_CLASS_EXTRAS)}")
 
     def _import(self, node: ast.ImportFrom, scope: Scope, module: Module) -> list[ast.stmt]:
         """The statements that an import becomes."""
@@ -125,6 +131,14 @@ class _Writer:
                 raise SyntaxError(f"{module.name} binds {local} more than once")
         made += [ast.ImportFrom(name, aliases, 0) for name, aliases in plain.items()]
         return made or [ast.Pass()]
+
+
+def _without_extras(scope: Scope) -> None:
+    """Take out of a class what MicroPython puts into its dictionary first and never asks for: 16
+    bytes a class. Their places are taken by the next names."""
+    if scope.node is not None:
+        targets: list[ast.expr] = [ast.Name(name, ast.Del()) for name in _CLASS_EXTRAS]
+        scope.node.body.insert(0, ast.copy_location(ast.Delete(targets), scope.node))
 
 
 def _context(node: ast.AST) -> ast.expr_context:
