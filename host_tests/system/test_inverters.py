@@ -3,7 +3,7 @@
 import pytest
 
 from bms.fault_rows import ROWS as FAULT_ROWS
-from bms.points import STATES
+from bms.point_words import STATES
 from bms.table import INVALID, rows
 from cellsteward import doctor
 from cellsteward.can_layout import profile_names

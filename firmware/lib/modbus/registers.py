@@ -78,28 +78,36 @@ _PARAMETER_KINDS = {
 }
 
 
-def _telemetry_places(table):
-    """What lies at VERSION_ADDRESS and each address after it."""
-    packed = array("H", (_VERSION,))
-    for row in range(len(table)):
-        for place in range(table.offsets[row], table.offsets[row] + table.counts[row]):
-            for kind in _POINT_KINDS[table.types[row]]:
-                packed.append(kind | place)
-    return packed
+_PIECE = 24  # rows packed between two yields
 
 
-def _parameter_places(table):
-    """What lies at PARAMETERS and each address after it."""
-    size = 0
-    for address in table.registers:
-        size = max(size, address - PARAMETERS + 2)
-    packed = array("H", bytes(2 * size))
-    for row in range(len(table)):
-        at = table.registers[row] - PARAMETERS
-        for kind in _PARAMETER_KINDS[table.types[row]]:
-            packed[at] = kind | row
+def new_places():
+    """Two empty arrays for pack_places."""
+    return array("H"), array("H")
+
+
+def pack_places(points, parameters, telemetry, settings):
+    """Fill two arrays: what lies at VERSION_ADDRESS and each address after it, and at PARAMETERS
+    and each after it. In pieces of some milliseconds: yields between them."""
+    telemetry.append(_VERSION)
+    types, offsets, counts = points.types, points.offsets, points.counts
+    for row in range(len(points)):
+        if row % _PIECE == 0:
+            yield
+        for place in range(offsets[row], offsets[row] + counts[row]):
+            for kind in _POINT_KINDS[types[row]]:
+                telemetry.append(kind | place)
+    types, registers = parameters.types, parameters.registers
+    for row in range(len(parameters)):
+        if row % _PIECE == 0:
+            yield
+        at = registers[row] - PARAMETERS
+        kinds = _PARAMETER_KINDS[types[row]]
+        while len(settings) < at + len(kinds):
+            settings.append(_GAP)
+        for kind in kinds:
+            settings[at] = kind | row
             at += 1
-    return packed
 
 
 class _Block:
@@ -145,9 +153,20 @@ class RegisterMap:
     the fast path's letter box (bms.requests). `changed(applies)` is called after parameters took
     new values, with the most intrusive APPLIES_* among them, for whoever saves and programs.
     faults: the faults table, which the SunSpec models need; without it they are not there.
-    beside: another map over the same tables, for another door, whose memory this one shares."""
+    beside: another map over the same tables, for another door, whose memory this one shares.
+    places: the two arrays of pack_places; without them they are packed here, in one go."""
 
-    def __init__(self, points, parameters, access, requests, changed, faults=None, beside=None):
+    def __init__(
+        self,
+        points,
+        parameters,
+        access,
+        requests,
+        changed,
+        faults=None,
+        beside=None,
+        places=None,
+    ):
         self._points = points
         self._parameters = parameters
         self._access = access
@@ -160,11 +179,15 @@ class RegisterMap:
             self._telemetry = beside._telemetry
             self._settings = beside._settings
             return
+        if places is None:
+            places = new_places()
+            for _ in pack_places(points, parameters, *places):
+                pass
         snapshot = points.new_snapshot()
         self._sunspec = [snapshot]  # and the models, once somebody reads there
         self._snapshot_view = memoryview(snapshot)
-        self._telemetry = _Block(_telemetry_places(points), snapshot)
-        self._settings = _Block(_parameter_places(parameters), parameters.values)
+        self._telemetry = _Block(places[0], snapshot)
+        self._settings = _Block(places[1], parameters.values)
 
     def read(self, address, count, response, at):
         """Put `count` registers into `response` from `at` on, two bytes each, high byte first.

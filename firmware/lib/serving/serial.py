@@ -5,6 +5,8 @@ what was unlocked over one link is not unlocked over another; an inverter hears 
 over RS485 as over CAN.
 """
 
+import asyncio
+
 from bms.access import Access
 from rs485.port import Port
 
@@ -75,6 +77,10 @@ class SerialLinks:
         from modbus.server import Server
         from modbus.tcp import TcpServer
 
+        for _ in self._fetch_tables():
+            await asyncio.sleep_ms(0)
+        for _ in self._register_map():
+            await asyncio.sleep_ms(0)
         value = self._parameters.value
         self._tcp_door = Access(self._parameters)
         registers = RegisterMap(
@@ -84,7 +90,7 @@ class SerialLinks:
             self._letter_box,
             self._changed,
             self._faults,
-            self._register_map(),
+            self._registers,
         )
         self._tcp = TcpServer(
             listener,
@@ -107,9 +113,14 @@ class SerialLinks:
         return False
 
     def _register_map(self):
-        if self._registers is None:
-            from modbus.registers import RegisterMap
+        """Make the register map, unless another link did: yields between pieces."""
+        from modbus.registers import RegisterMap, new_places, pack_places
 
+        yield
+        places = new_places()
+        if self._registers is None:
+            yield from pack_places(self._points, self._parameters, *places)
+        if self._registers is None:  # still
             self._registers = RegisterMap(
                 self._points,
                 self._parameters,
@@ -117,8 +128,8 @@ class SerialLinks:
                 self._letter_box,
                 self._changed,
                 self._faults,
+                places=places,
             )
-        return self._registers
 
     def _modbus(self, place):
         """Put the language at `place`, in pieces of some milliseconds: yields between them."""
@@ -129,8 +140,9 @@ class SerialLinks:
 
         yield
         yield from self._fetch_tables()
-        registers = self._register_map()
+        yield from self._register_map()
         yield
+        registers = self._registers
         server = Server(self._parameters.value("modbus_address"), registers)
         self._languages[place] = Rtu(server, registers)
 
