@@ -93,7 +93,7 @@ class SlowPath:
     def turns(self, elapsed_ms):
         """Update estimate and limits from the latest measurement, if there is a valid one.
 
-        In pieces of up to 15 ms: yields between them, so that links need not wait for the whole.
+        In pieces of up to 18 ms: yields between them, so that links need not wait for the whole.
         """
         self._points.snapshot_into(self._snapshot_view)
         estimator = self._estimator
