@@ -33,6 +33,12 @@ def parameters_with(settings):
     return parameters
 
 
+def clear(register):
+    """A person's word to a fault register, as bms.clearing gives it."""
+    register.ask()
+    register.clear_asked(True)
+
+
 def cell_model(parameters):
     """The built-in model of the configured chemistry."""
     chemistry = CHEMISTRIES[parameters.value("chemistry")]

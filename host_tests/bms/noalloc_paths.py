@@ -65,13 +65,18 @@ def harm(bench, random):
         bench.path.open_lines()
         bench.path.forget(amount, bench.register)
     elif kind < 10:
-        bench.register.clear()
+        clear(bench.register)
     else:
         heal(bench)
 
 
+def clear(register):
+    register.ask()
+    register.clear_asked(True)
+
+
 def heal(bench):
-    bench.register.clear()
+    clear(bench.register)
     bench.allowed = GATES_BOTH
     bench.urgent = False
     bench.measured = True

@@ -6,7 +6,7 @@ Runs on CPython and MicroPython; nothing here allocates in a step.
 from bms.fault_register import FaultRegister
 from bms.faults import Faults
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, OK, Sample
-from host_tests.bms.bench import parameters_with
+from host_tests.bms.bench import clear, parameters_with
 
 PERIOD_MS = 100
 STACK_MV = 52000
@@ -133,4 +133,4 @@ class PathBench:
     def clear(self):
         """A person clears what can be cleared."""
         self.register.step(0)
-        self.register.clear()
+        clear(self.register)

@@ -4,10 +4,22 @@ of it. It never counts for what comes after it (law 4)."""
 import pytest
 
 from bms import requests
-from bms.sample import BUS_ERROR, CONFIGURATION_LOST, GATES_BOTH, OK, TRIP_SHORT_CIRCUIT
+from bms.clearing import BEGINS, LAPSED, NOTHING, Clearing
+from bms.fault_register import FaultRegister
+from bms.faults import Faults
+from bms.sample import (
+    BUS_ERROR,
+    CONFIGURATION_LOST,
+    GATES_BOTH,
+    OK,
+    TRIP_HOST_WATCHDOG,
+    TRIP_SHORT_CIRCUIT,
+)
 from host_tests.bms.bench import Bench
 
 WAITS_MS = 60000
+HOLD_MS = 5000
+LASTS_MS = HOLD_MS + 3000  # what was seen a moment ago is held, and the chip lets go after it
 
 
 def short_circuited():
@@ -150,3 +162,84 @@ def test_while_all_is_measured_it_is_done_at_once():
     bench.step()
     assert bench.faults() == set()
     assert told(bench) == ["request", "cleared"]
+
+
+# -- to the millisecond
+
+
+class Alone:
+    """A word to a register with one latched fault that is held for a while, and to a chip."""
+
+    def __init__(self):
+        faults = Faults()
+        self._bit = faults.names.index("short_circuit")
+        self.register = FaultRegister(faults)
+        self.register.report(self._bit, HOLD_MS)
+        self.register.step(0)
+        self.recovered = []
+        self.clearing = Clearing(self.register, self)
+
+    def recover(self, trips):
+        self.recovered.append(trips)
+
+    def stands(self):
+        return self.register.is_active(self._bit)
+
+    def begin(self, trips=0):
+        self.clearing.ask()
+        assert self.clearing.step(0, True) == BEGINS
+        self.clearing.begin(trips)
+        return self
+
+
+def test_nobody_asked_for_anything_in_the_beginning():
+    alone = Alone()
+    alone.register.step(HOLD_MS)
+    for known in (False, True):
+        assert alone.clearing.step(1000, known) == NOTHING
+    alone.clearing.recover(0xFF)
+    assert alone.stands() and alone.recovered == [] and alone.clearing.count == 0
+
+
+@pytest.mark.parametrize("waited_ms", [WAITS_MS - 1, WAITS_MS])
+def test_a_word_waits_for_a_measurement_to_the_millisecond(waited_ms):
+    alone = Alone()
+    alone.clearing.ask()
+    assert alone.clearing.step(waited_ms - 1, False) == NOTHING
+    in_time = waited_ms < WAITS_MS
+    assert alone.clearing.step(1, False) == (NOTHING if in_time else LAPSED)
+    assert alone.clearing.step(0, True) == (BEGINS if in_time else NOTHING)
+    alone.register.step(HOLD_MS)
+    alone.register.clear_asked(True)
+    assert alone.stands() != in_time
+
+
+def test_a_late_step_ends_the_wait_as_well():
+    alone = Alone()
+    alone.clearing.ask()
+    assert alone.clearing.step(WAITS_MS + 1, False) == LAPSED
+    assert alone.clearing.step(0, True) == NOTHING
+
+
+@pytest.mark.parametrize("lasted_ms", [LASTS_MS - 1, LASTS_MS])
+def test_a_word_counts_for_the_hold_and_three_seconds_in_which_something_is_measured(lasted_ms):
+    alone = Alone().begin()
+    assert alone.clearing.count == 1
+    alone.clearing.step(60000, False)
+    alone.clearing.step(lasted_ms - 1, True)
+    assert alone.stands()
+    alone.register.step(HOLD_MS)
+    assert alone.clearing.step(1, True) == NOTHING
+    assert alone.stands() == (lasted_ms == LASTS_MS)
+    alone.register.clear_asked(True)  # nothing is asked for any more
+    assert alone.stands() == (lasted_ms == LASTS_MS)
+
+
+def test_the_chip_lets_go_of_what_stood_in_it_until_it_did_and_of_nothing_new():
+    alone = Alone().begin(TRIP_SHORT_CIRCUIT)
+    for _ in range(2):
+        alone.clearing.recover(TRIP_SHORT_CIRCUIT | TRIP_HOST_WATCHDOG)
+    assert alone.recovered == [TRIP_SHORT_CIRCUIT] * 2
+    alone.clearing.recover(TRIP_HOST_WATCHDOG)
+    alone.clearing.recover(TRIP_SHORT_CIRCUIT)
+    assert alone.recovered == [TRIP_SHORT_CIRCUIT] * 2

@@ -17,7 +17,7 @@ from bms.points import (
     PATH_WAITING_FOR_FUSE,
 )
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, Sample
-from host_tests.bms.bench import parameters_with
+from host_tests.bms.bench import clear, parameters_with
 from host_tests.bms.path_parts import PERIOD_MS, STACK_MV, Contactors, PathBench
 
 ALL = (POSITIVE, NEGATIVE, PRECHARGE)
@@ -58,7 +58,7 @@ class Alone:
         self.register.step(0)
         assert self.register.is_active(bit)
         self.register.step(0)
-        self.register.clear()
+        clear(self.register)
         assert not self.register.is_active(bit)
 
 

@@ -10,6 +10,7 @@ from bms.faults import Faults
 from bms.points import Points
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH
 from bms.table import rows
+from host_tests.bms.bench import clear
 
 FAULTS = Faults()
 NAMES = [FAULTS.names.name(bit) for bit in range(len(FAULTS))]
@@ -142,7 +143,7 @@ def test_a_restored_fault_is_latched_and_can_be_cleared(register):
     register.restore(SHORT)
     assert register.is_latched(SHORT) and register.is_active(SHORT)
     assert register.step(100) == GATES_BOTH
-    register.clear()
+    clear(register)
     assert register.step(100) == 0
     assert not register.is_latched(SHORT)
 
@@ -173,7 +174,7 @@ def test_a_fault_that_was_reported_in_this_step_is_not_cleared(register):
     register.report(SHORT, 0)
     register.step(100)
     register.report(SHORT, 0)
-    register.clear()
+    clear(register)
     assert register.step(100) == GATES_BOTH
     assert active(register) == [SHORT]
 
@@ -215,7 +216,7 @@ def test_a_latched_fault_stays_until_it_is_cleared(register):
     register.report(SHORT, 1000)
     for _ in range(1000):
         assert register.step(100) == GATES_BOTH
-    register.clear()
+    clear(register)
     assert register.step(100) == 0
     assert active(register) == []
 
@@ -224,7 +225,7 @@ def test_clear_leaves_what_is_held_or_present(register):
     register.report(SHORT, 1000)
     register.report(LOST, 1000)
     register.step(100)
-    register.clear()
+    clear(register)
     assert register.step(100) == GATES_BOTH
     assert active(register) == [LOST, SHORT]
 
@@ -232,7 +233,7 @@ def test_clear_leaves_what_is_held_or_present(register):
 def test_a_fault_that_is_held_is_cleared_as_soon_as_it_may(register):
     register.report(SHORT, 1000)
     register.step(100)
-    register.clear()
+    clear(register)
     for _ in range(10):
         register.clear_asked(True)
         assert register.step(100) == GATES_BOTH
@@ -251,7 +252,7 @@ def test_what_was_not_asked_for_is_not_cleared(register):
 def test_what_was_asked_for_is_forgotten_when_the_time_is_over(register):
     register.report(SHORT, 1000)
     register.step(100)
-    register.clear()
+    clear(register)
     register.clear_asked(False)
     for _ in range(100):
         register.clear_asked(True)
@@ -262,7 +263,7 @@ def test_what_was_asked_for_is_forgotten_when_the_time_is_over(register):
 def test_a_fault_that_comes_again_after_it_was_cleared_was_not_asked_for(register, hold_ms):
     register.report(SHORT, 100)
     register.step(100)
-    register.clear()
+    clear(register)
     register.step(100)
     register.clear_asked(True)
     assert register.step(100) == 0
@@ -276,7 +277,7 @@ def test_a_cause_that_goes_on_when_it_is_asked_for_is_not_cleared_later(register
     for _ in range(2):
         register.report(SHORT, 0)
         register.step(100)
-    register.clear()
+    clear(register)
     for _ in range(3):
         register.report(SHORT, 0)
         assert register.step(100) == GATES_BOTH
@@ -292,7 +293,7 @@ def test_a_fault_that_is_kept_is_not_cleared_with_the_others(register, hold_ms):
     register.report(SHORT, hold_ms)
     register.report(NAMES.index("afe_failed"), hold_ms)
     register.step(100)
-    register.clear()
+    clear(register)
     for _ in range(20):
         register.clear_asked(True)
         register.step(100)
@@ -307,7 +308,7 @@ def test_a_latched_fault_that_was_cleared_can_come_back(register):
         register.report(SHORT, 0)
         assert register.step(100) == GATES_BOTH
         register.step(100)
-        register.clear()
+        clear(register)
         assert register.step(100) == 0
 
 
@@ -331,7 +332,7 @@ def test_any_history_of_reports_gives_what_the_rules_say(steps):
     asked = set()
     for elapsed_ms, reports, does in steps:
         if does == "clear":
-            register.clear()
+            clear(register)
             asked = {bit for bit in left_ms if FAULTS.latching[bit] and bit not in KEPT}
         elif does == "go on":
             register.clear_asked(True)

@@ -9,7 +9,7 @@ from bms.fault_register import FaultRegister
 from bms.faults import Faults
 from bms.precharge import TRIES, Precharge, heat_mj
 from bms.sample import Sample
-from host_tests.bms.bench import parameters_with
+from host_tests.bms.bench import clear, parameters_with
 
 HEAP_OBJECT = 1 << 30
 STACK_MV = 52000
@@ -135,7 +135,7 @@ def test_three_failed_tries_are_a_latched_fault():
     assert resistor.register.is_active(resistor.table.names.index("precharge_failed"))
     resistor.step(1000000)
     assert not resistor.precharge.ready(STACK_MV)
-    resistor.register.clear()
+    clear(resistor.register)
     resistor.step()
     assert resistor.precharge.ready(STACK_MV)
     assert resistor.precharge.tries == 0

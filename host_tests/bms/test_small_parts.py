@@ -24,7 +24,7 @@ from bms.rebounds import Rebounds
 from bms.sample import BUS_ERROR, CONFIGURATION_LOST, GATE_CHARGE, OK, Sample
 from bms.timekeeping import Timekeeping
 from bms.trips import TripMirror
-from host_tests.bms.bench import Bench, parameters_with
+from host_tests.bms.bench import Bench, clear, parameters_with
 from host_tests.bms.fake_chip import FakeChip
 from host_tests.bms.mirrors import MIRRORS
 
@@ -46,7 +46,7 @@ def check_reported_now_and_no_longer(register, name):
     register.step(0)
     assert name in active(register)
     register.step(0)
-    register.clear()
+    clear(register)
     assert name not in active(register)
 
 
@@ -56,7 +56,7 @@ def check_reported_now_and_no_longer(register, name):
 def test_a_restored_fault_can_be_cleared_before_any_step():
     register = FaultRegister(TABLE)
     register.restore(bit("short_circuit"))
-    register.clear()
+    clear(register)
     assert active(register) == set()
 
 
@@ -77,7 +77,7 @@ def held(name="short_circuit"):
     register = FaultRegister(TABLE)
     register.report(bit(name), HOLD_MS)
     register.step(0)
-    register.clear()
+    clear(register)
     assert active(register) == {name}
     return register
 
@@ -128,7 +128,7 @@ def test_what_is_kept_needs_more_than_a_clear():
         register.report(bit(name), 0)
     register.step(0)
     register.step(0)
-    register.clear()
+    clear(register)
     register.clear_asked(True)
     assert active(register) == {"short_circuit"}
     register.clear_one(bit("short_circuit"))
@@ -261,6 +261,21 @@ def test_a_person_s_word_is_for_the_next_release_of_an_empty_pack_and_for_no_oth
     assert not rest(rows, register, 3300)
     assert rest(rows, register, 2600)
     assert rest(rows, register, 3300)
+
+
+@pytest.mark.parametrize("waited_ms", [89999, 90000])
+@pytest.mark.parametrize("blind", [False, True])
+def test_a_person_s_word_to_an_empty_pack_lasts_a_minute_and_a_half(waited_ms, blind):
+    names = ("cell_undervoltage", "pack_undervoltage")
+    rows, register = rows_of(**dict.fromkeys([name + "_release_delay_ms" for name in names], 0))
+    assert rest(rows, register, 2600)
+    rows.release_by_person()
+    if blind:
+        rows.hold(register, waited_ms)
+    else:
+        rows.step(signals_of(2600), waited_ms, register, True)
+    rows.step(signals_of(), 0, register, True)
+    assert rows.undervoltage() == (waited_ms >= 90000)
 
 
 def test_a_forced_row_has_its_whole_release_delay_before_it():
@@ -424,14 +439,14 @@ class Care:
         self.register.step(0)
         assert active(self.register) == names
         self.register.step(HOLD_MS)
-        self.register.clear()
+        clear(self.register)
 
     def short_is_reported(self, elapsed_ms, gates, load_mv):
         """Whether a short circuit that stands can not be cleared after this step."""
         self.register.step(0)
         self.register.restore(bit("short_circuit"))
         self.part.guard(elapsed_ms, gates, load_mv)
-        self.register.clear()
+        clear(self.register)
         return "short_circuit" in active(self.register)
 
 

@@ -2,7 +2,7 @@
 
 Fast path only; nothing here allocates after construction. A fault is reported again in every step
 in which its cause is present. It stays active for the hold time it was reported with, so that a
-flickering cause does not make the gates chatter; a latching fault stays until `clear`.
+flickering cause does not make the gates chatter; a latching fault stays until a person clears it.
 Words hold 16 faults each, so that masks never become heap objects on the boards.
 """
 
@@ -20,7 +20,7 @@ class FaultRegister:
     waived: GATE_* bits that a fault does not block for now, by fault (an acknowledged deep
     discharge). measured: the signal that made a fault active, INVALID where there is none.
     urgent: whether a blocking fault allows no delay, since the last step. kept: faults that
-    `clear` leaves alone, because a person has to say more than that.
+    `ask` leaves alone, because a person has to say more than that.
     """
 
     def __init__(self, faults):
@@ -100,14 +100,9 @@ class FaultRegister:
             if not self.kept[bit]:
                 self._asked[bit] = self.is_latched(bit)
 
-    def clear(self):
-        """Forget latched faults whose cause is gone; the others stay (law 4). What was seen a
-        moment ago is asked for again by `clear_asked`."""
-        self.ask()
-        self.clear_asked(True)
-
     def clear_asked(self, more):
-        """Forget what `clear` was asked for and could not forget yet. `more` False: never mind."""
+        """Forget what was asked for and whose cause is gone; the others stay (law 4), and what was
+        seen a moment ago stays asked for. `more` False: never mind."""
         for bit in range(len(self._asked)):
             if self._asked[bit]:
                 if more:

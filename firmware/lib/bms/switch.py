@@ -33,11 +33,6 @@ class BodyDiode:
         self._clear = False  # the latest sample was good, and more than the limit flowed
         self.spared = False
 
-    def forget(self):
-        """The gates were opened: nothing is spared, and no earlier current counts."""
-        self._clear = False
-        self.spared = False
-
     def step(self, flow_ma, elapsed_ms, known=True):
         """Decide anew. `flow_ma` is the current the allowed way, below 0 against it; 0 if none may
         count. `known` False: this sample is damaged, and nothing else speaks against sparing.
@@ -92,7 +87,7 @@ class FetPath:
     def open_lines(self):
         """Open both gates by their off lines, which needs no bus and can not fail."""
         self._lines.open()
-        self._body_diode.forget()
+        self._body_diode.spared = False
         if self._predischarge is not None:
             self._predischarge.forget()
         self.commanded = 0
