@@ -5,7 +5,6 @@ are kept in build/mutation/results.json, module by module.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
@@ -112,7 +111,6 @@ def _merge(kept, plan, results, tree):
     now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     for module in plan["modules"]:
         fresh = [result for result in results if result["module"] == module]
-        text = (tree / "firmware" / "lib" / "bms" / f"{module}.py").read_bytes()
         if plan["only"] is None:
             kept[module] = {"mutants": fresh}
         elif fresh:
@@ -123,7 +121,7 @@ def _merge(kept, plan, results, tree):
         elif not kept.get(module):
             continue
         kept[module]["when"] = now
-        kept[module]["source"] = hashlib.sha256(text).hexdigest()
+        kept[module]["source"] = report.source(tree / "firmware" / "lib" / "bms", module)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 The mutated source is executed beside the original; functions of the original then get its code,
 constants its values, also where other modules imported them by name. What others computed from a
 constant when they were imported stays: such a mutant can survive wrongly, it is never killed
-wrongly.
+wrongly. A module that is imported anew whenever it is needed is found mutated instead.
 """
 
 import ast
 import sys
+from importlib.util import spec_from_loader
 from pathlib import Path
 from types import FunctionType, ModuleType
 
@@ -32,7 +33,7 @@ def importers(root):
 def load(name, text):
     """A module of its own, of what `text` says. Raises whatever the text raises."""
     new = ModuleType(name)
-    new.__file__ = sys.modules[name].__file__
+    new.__file__ = getattr(sys.modules.get(name), "__file__", name)
     exec(compile(text, new.__file__, "exec"), new.__dict__)
     return new
 
@@ -52,6 +53,29 @@ def transplant(name, new, users):
             setattr(old, key, value)
             for module, alias in users.get((name, key), ()):
                 setattr(module, alias, value)
+
+
+def lend(name, text):
+    """From now on the module `name` is what `text` says, as often as it is imported."""
+    sys.modules.pop(name, None)
+    sys.meta_path.insert(0, _Lender(name, text))
+
+
+class _Lender:
+    """Finds and loads one module, by the import system's protocol for both."""
+
+    def __init__(self, name, text):
+        self._name = name
+        self._text = text
+
+    def find_spec(self, name, path=None, target=None):
+        return spec_from_loader(name, self) if name == self._name else None
+
+    def create_module(self, spec):
+        return None  # an ordinary one
+
+    def exec_module(self, module):
+        exec(compile(self._text, self._name, "exec"), module.__dict__)
 
 
 def _take_class(old, new):

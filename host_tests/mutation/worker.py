@@ -2,7 +2,7 @@
 
 Started by `host_tests.mutation` in a copy of the tree: `python -m host_tests.mutation.worker
 PLAN`, a JSON file. Nothing is ever written into the code: a mutant lives in the memory of its
-process. A process that uses several times the processor time that its tests need is ended by the
+process. A process that uses several times the processor time that a test needs is ended by the
 kernel: that mutant counts as killed, too.
 """
 
@@ -10,6 +10,7 @@ import gc
 import hashlib
 import importlib
 import json
+import math
 import os
 import pickle
 import resource
@@ -24,14 +25,14 @@ import pytest
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from host_tests.mutation.mutants import mutants_of, source_of, unchanged
-from host_tests.mutation.selection import FIRST_S, LEFT_OUT, MODULES, SLOW
-from host_tests.mutation.transplant import importers, load, transplant
+from host_tests.mutation.selection import FIRST_S, LEFT_OUT, LENT, MODULES, SLOW
+from host_tests.mutation.transplant import importers, lend, load, transplant
 
 ROOT = Path.cwd()
 BMS = ROOT / "firmware" / "lib" / "bms"
 TESTS = ROOT / "host_tests" / "bms"
 _SURVIVED, _KILLED, _BROKEN = 0, 1, 2  # exit codes of a mutant's process
-_CPU_FACTOR, _CPU_MIN_S = 4, 10
+_CPU_FACTOR, _CPU_MIN_S = 4, 3
 _MEMORY_MAX = 8 << 30
 
 
@@ -125,7 +126,8 @@ class Run:
             self._baseline.update(pickle.loads(running.pop(pid).read_bytes()))
 
     def _trace(self, items):
-        tracer = coverage.Coverage(data_file=None, include=[f"{BMS}/*"], config_file=False)
+        include = [f"{BMS}/{module}.py" for module in MODULES]
+        tracer = coverage.Coverage(data_file=None, include=include, config_file=False)
         tracer.start()
         found = {}
         for item in items:
@@ -138,14 +140,15 @@ class Run:
         tracer.stop()
         data = tracer.get_data()
         for path in data.measured_files():
+            module = Path(path).stem
             for line, contexts in data.contexts_by_lineno(path).items():
                 for context in contexts:
                     if context in found:
-                        found[context]["lines"].setdefault(Path(path).stem, set()).add(line)
+                        found[context]["lines"].setdefault(module, set()).add(line)
         return found
 
     def _tests_for(self, mutant):
-        """Tests that may notice, in the order in which they run, and their time in seconds."""
+        """Tests that may notice, in the order in which they run."""
         lines = set(mutant.lines)
         own = MODULES[mutant.module]
         chosen = []
@@ -163,7 +166,7 @@ class Run:
                 continue
             items.append(item)
             total_s += used_s
-        return items, total_s
+        return items
 
     def _run_all(self, mutants):
         running = {}
@@ -184,22 +187,21 @@ class Run:
                 progress.update(task, description=f"{mutant.module}, {survivors} survive")
 
     def _start(self, mutant, running):
-        items, total_s = self._tests_for(mutant)
+        items = self._tests_for(mutant)
         path = ROOT / f"killer-{len(self._results)}-{mutant.line}-{time.monotonic_ns()}"
         pid = os.fork()
         if pid == 0:
             self._silence()
             code = _BROKEN
             try:
-                code = self._be(mutant, items, total_s, path)
+                code = self._be(mutant, items, path)
             finally:
                 os._exit(code)
         running[pid] = (mutant, len(items), path)
 
-    def _be(self, mutant, items, total_s, path):
+    def _be(self, mutant, items, path):
         """Be the mutant: the exit code of its process."""
-        limit_s = int(max(_CPU_MIN_S, _CPU_FACTOR * total_s))
-        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 5))
+        self._allow(_CPU_MIN_S)
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_MAX, _MEMORY_MAX))
         name, text = f"bms.{mutant.module}", self._sources[mutant.module]
         if mutant.operator:
@@ -209,17 +211,27 @@ class Run:
         except Exception as failure:
             path.write_text(f"import: {failure}", encoding="utf-8")
             return _KILLED
-        transplant(name, module, self._users)
+        if mutant.module in LENT:
+            lend(name, text)
+        else:
+            transplant(name, module, self._users)
         self._failed = False
-        killer = self._run_items(items)
+        killer = self._run_items(items, bounded=True)
         if killer is None:
             return _SURVIVED
         path.write_text(killer, encoding="utf-8")
         return _KILLED
 
-    def _run_items(self, items):
+    def _allow(self, seconds):
+        """From now on this process may use so much processor time, and no more."""
+        limit_s = math.ceil(time.process_time() + seconds)
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, resource.RLIM_INFINITY))
+
+    def _run_items(self, items, bounded=False):
         """Node of the first test that fails, or None."""
         for index, item in enumerate(items):
+            if bounded:
+                self._allow(max(_CPU_MIN_S, _CPU_FACTOR * self._baseline[item.nodeid]["s"]))
             following = items[index + 1] if index + 1 < len(items) else None
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self._failed:
