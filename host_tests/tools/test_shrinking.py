@@ -57,20 +57,26 @@ def shrunk_checkout(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("orders", "profile"),
+    ("orders", "profile", "more"),
     [
-        ([], "goodwe_lv"),  # whose period is a constant that the link looks up by its name
-        ([[20, {"inject": "cell_overvoltage"}], [40, {"inject": "afe_silent"}]], "pylontech"),
+        ([], "goodwe_lv", {}),  # whose period is a constant that the link looks up by its name
+        ([[20, {"inject": "cell_overvoltage"}], [40, {"inject": "afe_silent"}]], "pylontech", {}),
+        # Another driver; its lent code is loaded again for a chip that restarted.
+        (
+            [[20, {"inject": "afe_reset"}], [45, {"inject": "cell_overvoltage"}]],
+            "pylontech",
+            {"afe_chip": 3, "series_cells": 15, "afe_crc": 1},
+        ),
     ],
-    ids=["an ordinary minute", "a minute with faults"],
+    ids=["an ordinary minute", "a minute with faults", "a minute with a BQ76940"],
 )
 def test_the_shrunk_firmware_publishes_what_the_unshrunk_one_does(
-    shrunk_checkout, tmp_path, orders, profile
+    shrunk_checkout, tmp_path, orders, profile, more
 ):
     """Every point of every second, every frame on CAN."""
     parameters = Parameters()
     profiles = parameters.choices(parameters.index("inverter_profile"))
-    settings = {**SETTINGS, "inverter_profile": profiles.index(profile)}
+    settings = {**SETTINGS, **more, "inverter_profile": profiles.index(profile)}
     runs = []
     for name, root in (("source", ROOT), ("shrunk", shrunk_checkout)):
         folder = tmp_path / name

@@ -274,10 +274,10 @@ class SelfTest:
         cells = len(registers.used)
         usual_mv = registers.stack_mv() // cells
         for cell in range(cells - 1):
-            low_mv = registers.cell_mv(cell)
-            high_mv = registers.cell_mv(cell + 1)
-            if low_mv > high_mv:
-                low_mv, high_mv = high_mv, low_mv
+            one_mv = registers.cell_mv(cell)
+            other_mv = registers.cell_mv(cell + 1)
+            low_mv = min(one_mv, other_mv)
+            high_mv = max(one_mv, other_mv)
             if usual_mv - low_mv > _PAIR_MV and high_mv - usual_mv > _PAIR_MV:
                 self.failed |= CELL_WIRES
         return OK
