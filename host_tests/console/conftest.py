@@ -14,6 +14,7 @@ from bms.requests import Requests
 from bms.trial import Trial
 from console.console import Console
 from console.door import Door
+from console.line import LineEditor
 from storage.configuration import Configuration
 from storage.state import StateError
 
@@ -193,6 +194,11 @@ class Terminal:
         self.console = self.new_console()
         Terminal.latest = self
 
+    def opened(self):
+        """The console, with nothing typed yet, as a door gets it."""
+        self.console._editor = LineEditor("> ")
+        return self.console
+
     def new_console(self):
         self.console = Console(
             self.points,
@@ -236,7 +242,7 @@ class Terminal:
         self.shown.clear()
         self.writes.clear()
         with pytest.raises(HangUp):
-            asyncio.run(Door(lambda: self.console).run(self))
+            asyncio.run(Door(self.opened).run(self))
         return self.shown.decode()
 
     def ask(self, command):

@@ -77,14 +77,14 @@ def test_a_line_that_was_begun_keeps_it(doorway, kept, over):
 
 
 def test_a_draft_of_settings_keeps_it(doorway):
-    doorway.type(b"")
+    doorway.type(b"\r")
     doorway.board.console.settings.draft["series_cells"] = 4
     doorway.pass_time(2 * KEPT_S)
     assert doorway.open()
 
 
 def test_a_commissioning_keeps_it(doorway):
-    doorway.type(b"")
+    doorway.type(b"\r")
     doorway.board.console.commissioning = object()
     doorway.pass_time(2 * KEPT_S)
     assert doorway.open()

@@ -123,7 +123,7 @@ def test_a_long_answer_gives_the_others_a_turn_after_every_line(board):
         task = asyncio.create_task(other())
         board.typed.extend(b"get\r")
         with pytest.raises(OSError):
-            await Door(lambda: board.console).run(board)
+            await Door(board.opened).run(board)
         task.cancel()
 
     asyncio.run(both())

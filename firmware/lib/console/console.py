@@ -10,18 +10,16 @@ import asyncio
 
 from bms.access import AccessDenied
 from bms.parameters import ParameterError
+from console.door import PROMPT
 from console.lending import borrowed, give_back
 from console.line import LINE, MAX_LENGTH, TOO_LONG, LineEditor
 from console.settings import Settings
 from console.usage import UsageError
 from storage.configuration import ConfigurationError
 
-_PROMPT = "> "
-_GREETING = "Cellsteward console. `status` says how the pack is, `help` lists all commands."
-
 
 class Console:
-    """One console, on whatever stream `greet` and `take` get.
+    """One console, on whatever stream `take` gets.
 
     access: this door's lock (bms.access), `trusted` where a person has to sit beside it
     version: text that the command `version` prints
@@ -64,15 +62,9 @@ class Console:
         self.commissioning = None
         self.settings = Settings(parameters, configuration, changed)
         self.failures = 0  # commands that ended with an exception nobody expected
-        self._editor = LineEditor(_PROMPT)
+        self._editor = LineEditor(PROMPT)
         self._snapshot = points.new_snapshot()
         self._view = memoryview(self._snapshot)
-
-    async def greet(self, stream):
-        """Say hello to whoever opens a terminal."""
-        self._editor = LineEditor(_PROMPT)
-        await _say(stream, _GREETING)
-        await _send(stream, _PROMPT.encode())
 
     async def take(self, stream, chunk, count):
         """Take the first `count` bytes of what was typed, and answer."""
@@ -85,7 +77,7 @@ class Console:
                     await _say(stream, "Ignored: a line may have %d characters." % MAX_LENGTH)
                 elif event == LINE:
                     await self._answer(stream, editor.text)
-                editor.echo.extend(_PROMPT.encode())
+                editor.echo.extend(PROMPT.encode())
         await _send_echo(stream, editor)
 
     def idle(self):

@@ -8,6 +8,8 @@ import asyncio
 
 from bms.table import give_back
 
+PROMPT = "> "
+_GREETING = b"Cellsteward console. `status` says how the pack is, `help` lists all commands.\r\n> "
 _CHUNK = 32  # bytes looked at between two turns of the other coroutines
 _SILENCE_MS = 500  # a stream that wakes us without data (its far end is gone) is asked this often
 _KEPT_S = 60  # without typing
@@ -28,9 +30,8 @@ class Door:
         is gone; whoever started it may start it again."""
         stream = asyncio.StreamReader(port)
         chunk = bytearray(_CHUNK)
-        self._answering = True
-        self._console = self._make()
-        await self._console.greet(stream)
+        self._console = None  # whatever was typed before
+        await _greet(stream)
         while True:
             self._answering = False
             count = await stream.readinto(chunk)
@@ -52,3 +53,8 @@ class Door:
         self._console = None
         for name in _LENT:
             give_back("console." + name)
+
+
+async def _greet(stream):
+    stream.write(_GREETING)
+    await stream.drain()

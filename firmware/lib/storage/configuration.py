@@ -8,7 +8,7 @@ says in words what is wrong with a file that it refused.
 Limits: those of storage.slots; coroutines and start-up code only, never the fast path.
 """
 
-from array import array
+import binascii
 
 from bms.parameters import ParameterError
 from bms.table import INVALID
@@ -30,7 +30,7 @@ class Configuration:
         self._slots = Slots(directory, "config", "settings")
         self.loaded = False
         self.problems = []
-        self._saved = array("i")  # the values that the newest file gives; none yet: empty
+        self._saved = None  # crc32 of the values that the newest file gives; None: none yet
 
     def load(self, parameters):
         """Give `parameters` the newest settings that are whole and valid. True if there are any.
@@ -56,17 +56,17 @@ class Configuration:
         """Write the settings in force. Raises ConfigurationError; the files are then as before."""
         if not parameters.loaded:
             raise ConfigurationError("there are no valid settings to save yet")
-        values = array("i", parameters.values)
+        saved = binascii.crc32(parameters.values)
         problem = self._slots.write(parameters.differing())
         if problem:
             raise ConfigurationError("%s; the settings before stay saved" % problem)
-        self._saved = values
+        self._saved = saved
         self.loaded = True
         self.problems = []
 
     def unsaved(self, parameters):
         """Whether a restart would lose settings that are in force."""
-        return parameters.loaded and parameters.values != self._saved
+        return parameters.loaded and binascii.crc32(parameters.values) != self._saved
 
     def _take(self, parameters, slot, settings):
         try:
@@ -76,7 +76,7 @@ class Configuration:
             return False
         self.loaded = True
         self._slots.kept = slot
-        self._saved = array("i", parameters.values)
+        self._saved = binascii.crc32(parameters.values)
         return True
 
     def _what_to_do(self, parameters):

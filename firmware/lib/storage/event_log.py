@@ -32,18 +32,16 @@ import struct
 from array import array
 
 from bms.events import BOOT, FIELDS, LOST
+from bms.table import give_back
 from storage.slots import ENOENT, inside, refusal
 
-_FILES = 4
-_FORMAT = "<IHIBBiH"
+FILES = 4
+FORMAT = "<IHIBBiH"
 _FORMAT_CHECKED = "<IHIBBi"  # what the check is over
-_BYTES = 18
-_CHECKED = 16  # bytes of it
-_FILE_RECORDS = 227  # 4086 bytes: what fits into one block of an RP2040's flash
-_CHUNK = 14  # records read at a time: 252 bytes
+BYTES = 18
+FILE_RECORDS = 227  # 4086 bytes: what fits into one block of an RP2040's flash
 _BOOTS = 0xFFFF  # then the number of this start begins at 1 again
-_NO_RECORD = (0, 0)
-_UNREADABLE = -1  # in place of a sequence number
+UNREADABLE = -1  # in place of a sequence number
 
 
 class EventLogError(Exception):
@@ -65,7 +63,7 @@ class EventLog:
         self.problems = []
         self._sequence = 0  # the number given last, also to an event that was not written
         self._file = 0  # the file that is being filled
-        self._newest = array("i", [0] * _FILES)  # latest sequence of each file, or _UNREADABLE
+        self._newest = array("i", [0] * FILES)  # latest sequence of each file, or UNREADABLE
         self._found = False  # whether the files are as the four lines above say
         self._waiting = array("i")  # FIELDS for each event that is taken and not yet written
         self._event = array("i", [0] * FIELDS)
@@ -103,20 +101,10 @@ class EventLog:
     def records(self, count):
         """Yield the latest `count` events, newest first, as tuples (sequence, boot, uptime_s,
         kind, code, value). Skips what is damaged. Events may be written meanwhile."""
-        before = self.last_sequence + 1
-        for file in sorted(range(_FILES), key=lambda file: -self._newest[file]):
-            try:
-                for record in self._backwards(file):
-                    # A file that is replaced meanwhile holds newer events than expected.
-                    if record is None or record[0] >= before:
-                        continue
-                    if count <= 0:
-                        return
-                    count -= 1
-                    before = record[0]
-                    yield record
-            except OSError:
-                continue  # `problems` tells of it
+        from storage import log_reading
+
+        give_back("storage.log_reading")
+        return log_reading.records(self._directory, self._newest, self.last_sequence, count)
 
     def _wait(self, kind, code, value, uptime_s):
         self._waiting.extend(array("i", (kind, code, value, uptime_s)))
@@ -129,11 +117,11 @@ class EventLog:
             if not self._found:
                 self._find()
             used = self._place()
-            count = min(len(self._waiting) // FIELDS, _FILE_RECORDS - _slots(used))
+            count = min(len(self._waiting) // FIELDS, FILE_RECORDS - slots_of(used))
             # If this fails, some of it may be there all the same: look again before the next.
             self._found = False
             with open(self._path(self._file), "ab" if used else "wb") as file:
-                file.write(self._packed(-used % _BYTES, count))
+                file.write(self._packed(-used % BYTES, count))
                 file.flush()
         except OSError as problem:
             raise EventLogError("%s; events wait to be logged" % refusal(problem))
@@ -159,87 +147,34 @@ class EventLog:
                 self._waiting[at + 2],
             )
             packed.extend(record)
-            packed.extend(struct.pack("<H", _check(record)))
+            packed.extend(struct.pack("<H", check_of(record)))
         return packed
 
     def _place(self):
         """Choose the file to write to. Returns the bytes that it holds; 0: begin it anew."""
-        used = self._size(self._file)
-        if self._newest[self._file] != _UNREADABLE and _slots(used) < _FILE_RECORDS:
+        used = size_of(self._path(self._file))
+        if self._newest[self._file] != UNREADABLE and slots_of(used) < FILE_RECORDS:
             return used
-        for _ in range(_FILES - 1):
-            self._file = (self._file + 1) % _FILES
-            if self._newest[self._file] != _UNREADABLE:
+        for _ in range(FILES - 1):
+            self._file = (self._file + 1) % FILES
+            if self._newest[self._file] != UNREADABLE:
                 break
         return 0
 
     def _find(self):
         """Look through the files for the latest event. Raises OSError."""
+        from storage import log_reading
+
         self._make_directory()
-        self.problems = []
-        self._file = 0
-        self.last_sequence = 0
-        boot = 0
-        highest = 0  # number that an event may have had which can not be read any more
-        unknown = 0  # events that files may hold of which nothing can be read
-        for file in range(_FILES):
-            latest, damaged = self._look(file)
-            self._newest[file] = _UNREADABLE if damaged < 0 else latest[0]
-            if latest[0] == 0 and damaged:
-                unknown += _FILE_RECORDS
-            highest = max(highest, latest[0] + damaged)
-            if latest[0] > self.last_sequence:
-                self.last_sequence = latest[0]
-                self._file = file
-                boot = latest[1]
-        self._sequence = highest + unknown
+        found = log_reading.find(self._directory, self._newest)
+        give_back("storage.log_reading")
+        self.problems, self._file, self.last_sequence, self._sequence, boot = found
         if not self.boot:
             self.boot = boot % _BOOTS + 1
         self._found = True
 
-    def _look(self, file):
-        """The latest record of a file, and how many damaged ones follow it; -1 if it can not be
-        read at all."""
-        damaged = 0
-        try:
-            for record in self._backwards(file):
-                if record:
-                    break
-                damaged += 1
-            else:
-                record = _NO_RECORD
-        except OSError as problem:
-            self.problems.append("%d.bin can not be read (%s): remove it" % (file, problem))
-            return _NO_RECORD, -1
-        if damaged:
-            self.problems.append("%d.bin ends in %d damaged events" % (file, damaged))
-        return record, damaged
-
-    def _backwards(self, file):
-        """Yield the records of a file, latest first, None for each damaged one. Raises OSError.
-
-        The file is closed whenever this yields: littlefs may reuse its blocks once it changed.
-        """
-        end = min(_slots(self._size(file)), _FILE_RECORDS)
-        while end > 0:
-            start = max(0, end - _CHUNK)
-            with open(self._path(file), "rb") as content:
-                content.seek(_BYTES * start)
-                data = content.read(_BYTES * (end - start))
-            for at in range(end - start - 1, -1, -1):
-                yield _unpacked(data, _BYTES * at)
-            end = start
-
-    def _size(self, file):
-        try:
-            return os.stat(self._path(file))[6]
-        except OSError as problem:
-            if problem.errno != ENOENT:
-                raise
-            return 0
-
     def _path(self, file):
-        return inside(self._directory, "%d.bin" % file)
+        return path_of(self._directory, file)
 
     def _make_directory(self):
         try:
@@ -250,20 +185,26 @@ class EventLog:
             os.mkdir(self._directory)
 
 
-def _slots(size):
+def path_of(directory, file):
+    """Path of one of the files."""
+    return inside(directory, "%d.bin" % file)
+
+
+def size_of(path):
+    """Bytes of a file, 0 if it is missing. Raises OSError."""
+    try:
+        return os.stat(path)[6]
+    except OSError as problem:
+        if problem.errno != ENOENT:
+            raise
+        return 0
+
+
+def slots_of(size):
     """Places for records that a file of this size takes up, the last perhaps in part."""
-    return (size + _BYTES - 1) // _BYTES
+    return (size + BYTES - 1) // BYTES
 
 
-def _check(record):
+def check_of(record):
+    """The check of a record's other bytes."""
     return binascii.crc32(record) & 0xFFFF
-
-
-def _unpacked(data, at):
-    """The record at a place of some bytes, without its check; None if it is not whole."""
-    if at + _BYTES > len(data):
-        return None
-    record = struct.unpack_from(_FORMAT, data, at)
-    if record[0] == 0 or record[-1] != _check(data[at : at + _CHECKED]):
-        return None
-    return record[:-1]

@@ -29,24 +29,20 @@ host_tests/storage/wear.py).
 """
 
 import binascii
-import json
 import os
+
+from bms.table import give_back
 
 ENOENT = 2  # errno: no such file
 
 _SUFFIXES = ("_a.json", "_b.json")
-_FORMAT = 1
-_MAX_BYTES = 16384  # every setting written out together takes less than 5000
+FORMAT = 1
 _MAX_SENTENCE = 300  # a damaged file may hold names of any length
 
 
 def inside(directory, name):
     """The path of a file in a directory."""
     return (directory if directory.endswith("/") else directory + "/") + name
-
-
-class _Refused(Exception):
-    """A file is not what it should be; the text says why."""
 
 
 class Slots:
@@ -70,7 +66,16 @@ class Slots:
         Never raises: see `problems`.
         """
         self.problems = []
-        found = [self._read(slot) for slot in range(len(_SUFFIXES))]
+        from storage import slot_reading
+
+        found = []
+        for slot in range(len(_SUFFIXES)):
+            path = self._stem + _SUFFIXES[slot]
+            content, reason = slot_reading.content(path, self._section)
+            if reason:
+                self.refuse(slot, reason)
+            found.append(content)
+        give_back("storage.slot_reading")
         self._sequences = [content[0] if content else 0 for content in found]
         newest = 1 if self._sequences[1] > self._sequences[0] else 0
         self.kept = newest if found[newest] else 1
@@ -102,51 +107,12 @@ class Slots:
             sentence = sentence[:_MAX_SENTENCE] + "..."
         self.problems.append(sentence)
 
-    def _read(self, slot):
-        """(sequence, values) of a file, or None if it is missing or damaged."""
-        path = self._stem + _SUFFIXES[slot]
-        try:
-            size = os.stat(path)[6]
-            if size > _MAX_BYTES:
-                raise _Refused("is too large (%d bytes, at most %d)" % (size, _MAX_BYTES))
-            with open(path, "rb") as file:
-                return self._parsed(str(file.read(), "utf-8"))
-        except OSError as problem:
-            if problem.errno != ENOENT:
-                self.refuse(slot, "can not be read (%s)" % problem)
-        except _Refused as problem:
-            self.refuse(slot, str(problem))
-        except MemoryError:
-            self.refuse(slot, "does not fit into the memory")
-        except (ValueError, TypeError, RuntimeError):  # RuntimeError: nested too deep
-            self.refuse(slot, "is damaged: it is not JSON")
-        return None
-
     def _text(self, sequence, values):
         lines = ['    "%s": %d' % (name, values[name]) for name in sorted(values)]
         return (
             '{\n  "format": %d,\n  "sequence": %d,\n  "%s": {\n%s\n  },\n  "crc32": "%s"\n}\n'
-            % (_FORMAT, sequence, self._section, ",\n".join(lines), _checksum(sequence, values))
+            % (FORMAT, sequence, self._section, ",\n".join(lines), checksum(sequence, values))
         )
-
-    def _parsed(self, text):
-        """(sequence, values) of a file's text. Raises _Refused, or what json.loads raises."""
-        content = json.loads(text)
-        keys = ("format", "sequence", self._section, "crc32")
-        _check_frame(content, keys)
-        sequence = content["sequence"]
-        values = content[self._section]
-        _check_values(values, self._section)
-        for name in list(values) + list(keys):
-            if text.count('"%s"' % name) > 1:
-                raise _Refused("gives '%s' twice" % name)
-        expected = _checksum(sequence, values)
-        if content["crc32"] != expected:
-            raise _Refused(
-                "does not fit its crc32: it was damaged or edited by hand; if you edited it and "
-                "every value is as you want it, write %s into crc32" % expected
-            )
-        return sequence, values
 
 
 def _replace(temporary, path, text):
@@ -181,32 +147,9 @@ def whole(value):
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _checksum(sequence, values):
-    lines = ["format=%d" % _FORMAT, "sequence=%d" % sequence]
+def checksum(sequence, values):
+    """The crc32 of a file, as text."""
+    lines = ["format=%d" % FORMAT, "sequence=%d" % sequence]
     for name in sorted(values):
         lines.append("%s=%d" % (name, values[name]))
     return "%08x" % binascii.crc32("\n".join(lines).encode())
-
-
-def _check_frame(content, keys):
-    if not isinstance(content, dict):
-        raise _Refused("is damaged: it must be an object with %s" % ", ".join(keys))
-    for key in keys:
-        if key not in content:
-            raise _Refused("is damaged: '%s' is missing" % key)
-    for key in content:
-        if key not in keys:
-            raise _Refused("holds '%s', which does not belong there" % key)
-    if content["format"] != _FORMAT or not whole(content["format"]):
-        raise _Refused("is not of format %d, the only one this firmware knows" % _FORMAT)
-    if not whole(content["sequence"]) or content["sequence"] < 1:
-        raise _Refused("is damaged: 'sequence' must be a whole number from 1 on")
-
-
-def _check_values(values, section):
-    if not isinstance(values, dict):
-        raise _Refused("is damaged: '%s' must be an object of names and whole numbers" % section)
-    for name in values:
-        # MicroPython's JSON reader takes keys that are not strings.
-        if not isinstance(name, str) or not whole(values[name]):
-            raise _Refused("gives '%s' a value that is not a whole number" % name)
