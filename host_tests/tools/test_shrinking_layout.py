@@ -1,5 +1,7 @@
 """What is in memory together becomes one file, and happens in the same order."""
 
+import re
+
 import pytest
 
 from cellsteward.shrinking import shrink
@@ -187,3 +189,12 @@ def test_what_a_user_imports_stays_with_what_it_needs():
 def test_what_it_can_not_treat_is_refused_with_the_module(modules):
     with pytest.raises(SyntaxError, match=r"app|low"):
         shrink(modules)
+
+
+def test_a_swap_makes_no_tuple(tmp_path):
+    """MicroPython makes one only where the right side stands in parentheses."""
+    swap = "def swap(low, high):\n    low, high = high, low\n    return low - high\n"
+    program = {"app": swap + "print('ä', swap(1, 3))\n"}
+    assert printed_both_ways(tmp_path, program)[0] == "ä 2\n"
+    (text,) = (file.text for file in shrink(program, []).values())
+    assert re.search(r"^    (\w+), (\w+) = \2, \1$", text, re.MULTILINE)

@@ -31,7 +31,7 @@ def written(things: Things, names: Names) -> dict[str, Written]:
 
 def _written(file: str, statements: list[tuple[str, ast.stmt]]) -> Written:
     tree = ast.fix_missing_locations(ast.Module([statement for _, statement in statements], []))
-    text = with_frequent_first(file, ast.unparse(tree) + "\n")
+    text = with_frequent_first(file, _with_bare_tuples(ast.unparse(tree) + "\n"))
     again = ast.parse(text).body
     again = again[len(again) - len(statements) :]
     origins = [("", 0)] * (text.count("\n") + 1)
@@ -40,6 +40,20 @@ def _written(file: str, statements: list[tuple[str, ast.stmt]]) -> Written:
             for line in range(new.lineno, (new.end_lineno or new.lineno) + 1):
                 origins[line] = module, old.lineno
     return Written(text, origins)
+
+
+def _with_bare_tuples(text: str) -> str:
+    """The same without parentheses in `a, b = (b, a)`, where ast.unparse puts them: MicroPython
+    makes a tuple for them on the heap, which the fast path must not touch, and none for
+    `a, b = b, a` (py/compile.c, compile_expr_stmt)."""
+    lines = text.encode().splitlines(keepends=True)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            line = lines[node.lineno - 1]
+            start, end = node.value.col_offset, node.value.end_col_offset or 0
+            if isinstance(node.targets[0], ast.Tuple):
+                lines[node.lineno - 1] = line[:start] + line[start + 1 : end - 1] + line[end:]
+    return b"".join(lines).decode()
 
 
 def _inside(statement: ast.stmt) -> Iterator[ast.stmt | ast.ExceptHandler]:
