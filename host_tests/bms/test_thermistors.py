@@ -1,9 +1,12 @@
 """Temperature sensors that are open, shorted or frozen are named faults."""
 
+from array import array
+
 import pytest
 
 from bms.sample import GATES_BOTH
-from host_tests.bms.bench import Bench
+from bms.thermistor_watch import ThermistorWatch
+from host_tests.bms.bench import Bench, parameters_with
 
 HOLD_MS = 5000
 FROZEN_DC = 100  # default of thermistor_frozen_dc
@@ -188,3 +191,38 @@ def test_two_sensors_are_not_compared_with_the_board():
     bench.chip.chip_temperature_dc += 300
     bench.run(20 * FROZEN_S * 1000)
     assert bench.faults() == set()
+
+
+# To the millisecond and to the tenth of a degree
+
+
+def watch(*temperatures_dc):
+    """A watch that was built before anything was measured, and its temperatures."""
+    temperatures = array("i", [0] * len(temperatures_dc))
+    built = ThermistorWatch(temperatures, parameters_with({"thermistor_frozen_s": FROZEN_S}))
+    temperatures[:] = array("i", temperatures_dc)
+    return built, temperatures
+
+
+@pytest.mark.parametrize("sensors", [1, 2])
+@pytest.mark.parametrize("away_dc", [-1, 1])
+def test_a_sensor_stands_still_for_its_whole_time_and_the_others_move_all_the_way(
+    sensors, away_dc
+):
+    still_ms, moved_dc = (240000, 200) if sensors == 1 else (60000, 100)
+    for short_ms, short_dc in ((0, 0), (1, 0), (0, 1)):
+        built, temperatures = watch(*[300] * sensors)
+        assert built.frozen(1000, 300) < 0
+        moved = 300 + away_dc * (moved_dc - short_dc)
+        if sensors > 1:
+            temperatures[1] = moved
+        found = built.frozen(still_ms - short_ms, moved)
+        assert (found == 0) == (short_ms == short_dc == 0)
+
+
+def test_a_pack_in_melting_ice_is_not_frozen_from_the_start():
+    """0.0 degrees is a reading like any other: it stands still from then on, not from before."""
+    built, _ = watch(0)
+    assert built.frozen(1000, 200) < 0
+    assert built.frozen(240000, 200) < 0  # the board never moved
+    assert built.frozen(0, 400) == 0

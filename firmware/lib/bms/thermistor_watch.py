@@ -14,6 +14,8 @@ Fast path only; nothing allocates after construction.
 
 from array import array
 
+from bms.table import INVALID
+
 _STILL_MAX_MS = 1 << 29
 _MS_PER_S = 1000
 # For a single sensor, see above
@@ -29,9 +31,10 @@ class ThermistorWatch:
         self._values = parameters.values
         self._moved_dc = parameters.index("thermistor_frozen_dc")
         self._still_s = parameters.index("thermistor_frozen_s")
-        self._last = array("i", temperatures_dc)
-        self._others = array("i", temperatures_dc)  # sum of the others when it last moved
-        self._still_ms = array("i", [0] * len(temperatures_dc))
+        # No reading is INVALID: the first one counts as a move, also one of just 0 degrees.
+        self._last = array("i", [INVALID] * len(temperatures_dc))
+        self._others = array("i", self._last)  # sum of the others when it last moved
+        self._still_ms = array("i", self._last)
         self._single = len(temperatures_dc) == 1
 
     def frozen(self, elapsed_ms, chip_dc):
