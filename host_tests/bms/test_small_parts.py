@@ -1,5 +1,6 @@
 """Parts of the fast path alone, to the millisecond and to the last bit."""
 
+import sys
 from array import array
 
 import pytest
@@ -148,6 +149,11 @@ def signals_of(cell_mv=3300):
         signals[signal] = cell_mv
     signals[protection.TEMPERATURE_MAX_DC] = signals[protection.TEMPERATURE_MIN_DC] = 250
     return signals
+
+
+def test_the_table_of_rows_is_in_memory_only_while_it_is_read():
+    rows_of()
+    assert "bms.protection_rows" not in sys.modules
 
 
 def test_before_the_first_measurement_nothing_warns_is_pending_or_empty():

@@ -182,7 +182,7 @@ def test_the_lines_never_let_on_what_is_not_allowed(steps):
         assert set(wired.wires.commands()) <= {commanded}
 
 
-def fets(**settings):
+def fets(settled_ms=500, **settings):
     """A bench with a path of FETs, gates on and settled."""
     bench = PathBench(
         lambda chip, parameters, table, contactors: FetPath(
@@ -191,7 +191,7 @@ def fets(**settings):
         **settings,
     )
     bench.sample.bus_mv = STACK_MV
-    bench.run(500)
+    bench.run(settled_ms)
     return bench
 
 
@@ -222,6 +222,15 @@ def test_a_current_the_allowed_way_closes_the_blocked_switch_too(allowed, sign):
     assert bench.path.commanded == GATES_BOTH
     assert bench.path.state == PATH_BRIDGING
     assert not bench.path.holds_limits
+
+
+@pytest.mark.parametrize(("allowed", "sign"), WAYS)
+def test_a_path_that_was_just_built_spares_nothing(allowed, sign):
+    bench = fets(settled_ms=0, body_diode_ma=1000)
+    bench.allowed = allowed
+    bench.sample.current_ma = sign * 1000
+    bench.step()
+    assert bench.path.commanded == allowed
 
 
 @pytest.mark.parametrize(("allowed", "sign"), WAYS)
