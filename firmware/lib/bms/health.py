@@ -275,7 +275,7 @@ class Health:
         learned = self.resistance.learned
         drop_uv = self.resistance.drop_uv
         design_mah = self.design_mah
-        for cell in range(self.cells):
+        for cell in range(min(self.cells, _SHOWN_CELLS)):
             uohm = min(0xFFFE, drop_uv[cell] * 1000 // design_mah) if learned else INVALID
             shown[_RESISTANCES + cell] = uohm
 
