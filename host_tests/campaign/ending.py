@@ -12,6 +12,7 @@ _FLOOR_MV = 1500 - 5  # cell_floor_mv
 _FLOOR_S = 12  # of rest are asked for: 10 s, and a status before and after
 _REST_MA = 400  # less than what counts as rest, 500
 _CALM_S = 30 + 2  # limits.md: half a minute of room; and two turns of the slow path
+_RISING_S = 2  # limits.md: what was blocked begins at 0 afterwards; two turns of the slow path
 # A closed path with another voltage on its bus (docs/power-paths.md, "Welds"): 1.5 s, two periods,
 # the stack's scan and the armature, in statuses of a second; half a percent for the measurement.
 _APART_S = 3
@@ -87,11 +88,15 @@ def _judge_well(case, status, kind, how, fresh=False):
     for gate in "cd":
         if not case.record.is_on(gate, status["t_s"]):
             wrong.append("%s gate off" % gate)
-        if not points[LIMIT_POINT[gate]] and not fresh:
+        elif not points[LIMIT_POINT[gate]] and not fresh and not _is_just_on(case, gate, status):
             wrong.append("%s is %s" % (LIMIT_POINT[gate], points[LIMIT_POINT[gate]]))
     if wrong:
         case.violation(kind, status["t_s"], "%s: %s" % (how, "; ".join(wrong)))
     return not wrong
+
+
+def _is_just_on(case, gate, status):
+    return status["t_s"] - case.record.on_since_s(gate, status["t_s"]) <= _RISING_S
 
 
 def _judge_never(case):

@@ -565,3 +565,14 @@ def test_contactors_may_carry_the_other_direction_and_not_the_blocked_one():
     assert _closed_contactors(0) == set()
     assert _closed_contactors(-20000) == set()
     assert {"late", "flows"} & _closed_contactors(20000)
+
+
+@pytest.mark.parametrize(("over_s", "kinds"), [(78.5, set()), (77.5, {"not recovered"})])
+def test_limits_begin_at_0_when_the_gates_have_just_come_on(over_s, kinds):
+    run = _run("short_circuit", "short_circuit", "cd", off_s=0.001, over_s=over_s)
+    for status in run.statuses:
+        if status["t_s"] > over_s:
+            status["points"]["charge_current_limit_ma"] = 0
+    episode = plan.Episode(("short_circuit",), (_INJECT_S,), 45.0, 0, _CLEAR_S, _END_S)
+    boot = plan.Boot(1, 0, plan.FETS, 0.5, True, [episode], [])
+    assert {violation.kind for violation in judge(boot, run).violations} == kinds
