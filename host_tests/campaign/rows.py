@@ -332,9 +332,7 @@ ROWS = (
     Row("inverter_silent", also=("inverter_lost",), hold_s=8, recovers_s=6),
     # The processor's flash; hangs and resets are in restarts.py.
     Row("flash_stall", hold_s=8),
-    # Tries come after 2, 4 and 8 s, and so on (recorder.recorder): the last pause is no longer than
-    # the tries failed before, which is while it stood, and a pause more.
-    Row("flash_failing", also=("event_log_failed",), hold_s=8, recovers_s=11),
+    Row("flash_failing", also=("event_log_failed",), hold_s=8, recovers_s=6),
 )  # fmt: skip
 
 # What only both together can raise. A chip that restarts is at its factory settings until it is

@@ -576,3 +576,12 @@ def test_limits_begin_at_0_when_the_gates_have_just_come_on(over_s, kinds):
     episode = plan.Episode(("short_circuit",), (_INJECT_S,), 45.0, 0, _CLEAR_S, _END_S)
     boot = plan.Boot(1, 0, plan.FETS, 0.5, True, [episode], [])
     assert {violation.kind for violation in judge(boot, run).violations} == kinds
+
+
+@pytest.mark.parametrize(("inject_s", "kinds"), [(46.0, set()), (49.0, {"not recovered"})])
+def test_what_failed_to_be_written_is_tried_again_after_a_pause(inject_s, kinds):
+    """The longer it failed the longer the pause: after 9 s up to 13 s, after 6 s up to 10 s."""
+    run = _run("flash_failing", "event_log_failed", "", over_s=68.5)
+    episode = plan.Episode(("flash_failing",), (inject_s,), _MEND_S, 0, 68.0, _END_S)
+    boot = plan.Boot(1, 0, plan.FETS, 0.5, True, [episode], [])
+    assert {violation.kind for violation in judge(boot, run).violations} == kinds
