@@ -14,7 +14,7 @@ _REST_MA = 400  # less than what counts as rest, 500
 _CALM_S = 30 + 2  # limits.md: half a minute of room; and two turns of the slow path
 _LOG, _FLASH = "event_log_failed", "flash_failing"
 _PAUSE_MAX_S = 60
-_RISING_S = 2  # limits.md: what was blocked begins at 0 afterwards; two turns of the slow path
+_RISING_S = 2  # limits.md: what a path blocked begins at 0; two turns of the slow path
 # A closed path with another voltage on its bus (docs/power-paths.md, "Welds"): 1.5 s, two periods,
 # the stack's scan and the armature, in statuses of a second; half a percent for the measurement.
 _APART_S = 3
@@ -91,7 +91,7 @@ def _judge_well(case, status, kind, how, fresh=False):
     for gate in "cd":
         if not case.record.is_on(gate, status["t_s"]):
             wrong.append("%s gate off" % gate)
-        elif not points[LIMIT_POINT[gate]] and not fresh and not _is_just_on(case, gate, status):
+        elif not points[LIMIT_POINT[gate]] and not fresh and not _is_just_on(case, status):
             wrong.append("%s is %s" % (LIMIT_POINT[gate], points[LIMIT_POINT[gate]]))
     if wrong:
         case.violation(kind, status["t_s"], "%s: %s" % (how, "; ".join(wrong)))
@@ -109,8 +109,11 @@ def _is_pausing(case, status):
     return status["t_s"] - episode.mend_s <= min(_PAUSE_MAX_S, stood_s + 2) + 2
 
 
-def _is_just_on(case, gate, status):
-    return status["t_s"] - case.record.on_since_s(gate, status["t_s"]) <= _RISING_S
+def _is_just_on(case, status):
+    """Whether the path came on a moment ago. One that is filling a bus holds back both directions,
+    though the charge gate is on already."""
+    t_s = status["t_s"]
+    return any(t_s - case.record.on_since_s(gate, t_s) <= _RISING_S for gate in "cd")
 
 
 def _judge_never(case):
