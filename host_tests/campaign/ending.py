@@ -99,9 +99,9 @@ def _judge_well(case, status, kind, how, fresh=False):
 
 
 def _is_pausing(case, status):
-    """Whether the flash works again, and nothing is written yet: every try may stall the processor,
-    so failed ones are 2, 4, 8 s and so on apart (recorder.recorder), and the last pause is at most
-    2 s longer than they went on. A second each for the counting of pauses and of statuses."""
+    """Whether the flash works again, and nothing is written yet: every try may stall the
+    processor, so failed ones are 2, 4, 8 s and so on apart (recorder.recorder), and the last pause
+    is at most 2 s longer than they went on. A second each for counting pauses and statuses."""
     episode = case.episode
     if _FLASH not in episode.faults:
         return False
