@@ -33,8 +33,9 @@ def printed(folder, modules, start):
 def printed_both_ways(folder, modules, start="import app\n"):
     """What a program prints when a file with the text `start` runs, which has to be the same when
     its modules are shrunk; and the shrunk files."""
-    short = {name: file.text for name, file in shrink(modules, [start]).items()}
+    files = shrink(modules, [start])
     before = printed(folder / "before", modules, start)
     assert before
-    assert printed(folder / "after", short, start) == before
-    return before, short
+    after = {file.name: file.text for file in files.values()}
+    assert printed(folder / "after", after, start) == before
+    return before, {module: file.text for module, file in files.items()}

@@ -257,7 +257,7 @@ def test_a_dry_run_prints_the_plan_and_every_file():
     lines = list(dry_run(PICO))
     assert re.match(r"1\. hold the board in maintenance boot", lines[1])
     assert any(line.endswith("  /boot.py.new") for line in lines)
-    assert any("/slot_a/lib/bms/switch." in line for line in lines)
+    assert any("/slot_a/lib/console/report." in line for line in lines)
 
 
 # The command line

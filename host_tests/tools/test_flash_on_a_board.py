@@ -6,6 +6,7 @@ port; the whole of it runs once with the real mpremote, over a pseudo-terminal.
 
 import itertools
 import json
+import re
 from contextlib import nullcontext
 
 import pytest
@@ -140,8 +141,9 @@ def test_flashing_twice_leaves_no_file_of_the_first_in_the_slot(tmp_path, checko
     put(ImageBoard(tmp_path), checkout, find_compiler(MPY))
     code = code_for('digests("/slot_a", ())')
     names = [line.split()[1] for line in old_board.run(code).splitlines()]
-    # helper.py, which app.py imports, is in app.mpy.
-    assert names == ["/slot_a/app.mpy", "/slot_a/digests", "/slot_a/lib/deep/er/__init__.mpy"]
+    # helper.py, which app.py imports, is in app.mpy; deep/er has a short name.
+    assert names[:2] == ["/slot_a/app.mpy", "/slot_a/digests"]
+    assert [re.sub("[A-Z]+", "NAME", name) for name in names[2:]] == ["/slot_a/lib/NAME.mpy"]
 
 
 FAILING_APPS = [

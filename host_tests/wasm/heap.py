@@ -25,20 +25,23 @@ _PACK = {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 280000}
 
 
 def compile_firmware(folder):
-    """Compile app.py and firmware/lib into `folder`, as `make flash` would put it on a board."""
+    """Compile app.py and firmware/lib into `folder`, as `make flash` would put it on a board.
+
+    Returns what was compiled: `flash.Compiled`."""
     sources = [FIRMWARE / "app.py", *sorted((FIRMWARE / "lib").rglob("*.py"))]
     users = [SCRIPT, *(FIRMWARE / name for name in ("boot.py", "main.py", "update.py"))]
-    for compiled in flash.compile_firmware(str(MPY_CROSS), FIRMWARE, sources, users, folder):
-        compiled.path.with_suffix(".py").unlink()
+    compiled = list(flash.compile_firmware(str(MPY_CROSS), FIRMWARE, sources, users, folder))
+    for file in compiled:
+        file.path.with_suffix(".py").unlink()
+    return compiled
 
 
-def mpy_bytes(folder):
+def mpy_bytes(compiled):
     """Bytes of the compiled files by package, from the largest; "app" is app.py."""
     sizes = {}
-    for file in folder.rglob("*.mpy"):
-        parts = file.relative_to(folder).parts
-        package = parts[1] if len(parts) > 1 else file.stem
-        sizes[package] = sizes.get(package, 0) + file.stat().st_size
+    for file in compiled:
+        package = file.shrunk.module.split(".")[0]
+        sizes[package] = sizes.get(package, 0) + file.path.stat().st_size
     return dict(sorted(sizes.items(), key=lambda item: -item[1]))
 
 
@@ -73,11 +76,11 @@ def _heap_after_boot(firmware, configuration, padding):
 def measure():
     """Heap after boot from .mpy files, from source, and bytes of .mpy by package."""
     with tempfile.TemporaryDirectory() as name:
-        compiled, configuration = Path(name, "compiled"), Path(name, "configuration")
+        folder, configuration = Path(name, "compiled"), Path(name, "configuration")
         configuration.mkdir()
         write_configuration(configuration)
-        compile_firmware(compiled)
-        from_mpy = heap_after_boot(compiled, configuration)
+        compiled = compile_firmware(folder)
+        from_mpy = heap_after_boot(folder, configuration)
         from_source = _heap_after_boot(FIRMWARE, configuration, PADDINGS[0])
         return from_mpy, from_source, mpy_bytes(compiled)
 

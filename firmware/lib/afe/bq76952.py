@@ -91,7 +91,13 @@ _TRIPS = (
 _STATUS_BITS = 24
 
 # What is lent: needed only while the chip is programmed and tested.
-_LENT = ("settings", "blocks", "programming", "self_test", "stages")
+_LENT = (
+    "afe.bq76952_settings",
+    "afe.bq76952_blocks",
+    "afe.bq76952_programming",
+    "afe.bq76952_self_test",
+    "afe.bq76952_stages",
+)
 
 _LAST_INPUT = 15  # cell 16 is always present (afe.md section 4, VCell mode)
 
@@ -166,7 +172,7 @@ class Bq76952:
         self._programming = None
         self._self_test = None
         for name in _LENT:
-            give_back("afe.bq76952_" + name)
+            give_back(name)
 
     @property
     def device_number(self):

@@ -21,11 +21,11 @@ _KEPT_S = 10  # without use
 
 
 def give_back(name):
-    """Forget a module of this package that was imported for a moment: texts and code that nobody
-    uses any more are freed by the next collection, and imported again from flash when needed."""
+    """Forget a module that was imported for a moment: texts and code that nobody uses any more are
+    freed by the next collection, and imported again from flash when needed."""
     sys.modules.pop(name, None)
-    package, module = name.split(".")
-    package = sys.modules[package]
+    package, _, module = name.rpartition(".")
+    package = sys.modules.get(package)
     if hasattr(package, module):  # a package holds on to its modules, too
         delattr(package, module)
 

@@ -4,6 +4,7 @@ On a plain Pico loaded code fills most of the heap. What this does about it, one
 
 - constants: whole numbers are put in where they are read, over the whole program.
 - layout: modules that are in memory together become one file.
+- file_names: files get short names, all in one folder.
 - names: names become words that MicroPython has anyway, as few as can be.
 - frequent: the most used words stand where bytecode names them with one byte.
 - lines: numbers in tracebacks are rows of a table that stays on the computer (after compiling).
@@ -30,9 +31,10 @@ ROOT = "app"
 
 @dataclass(frozen=True)
 class Shrunk:
-    """A file's text, its name for tracebacks, and where each of its lines comes from: the file,
-    relative to the firmware's folder, and the line there."""
+    """A file's text, its module in the source, its name for tracebacks, and where each of its
+    lines comes from: the file, relative to the firmware's folder, and the line there."""
 
+    module: str
     name: str
     text: str
     origins: list[tuple[Path, int]]
@@ -49,19 +51,23 @@ def shrink_files(
         [path.read_text() for path in users],
     )
     return {
-        modules[name]: Shrunk(
-            name, file.text, [(modules.get(module, Path()), line) for module, line in file.origins]
+        _path(modules[module], module, file.name): Shrunk(
+            module,
+            file.name,
+            file.text,
+            [(modules.get(module, Path()), line) for module, line in file.origins],
         )
-        for name, file in files.items()
+        for module, file in files.items()
     }
 
 
 def shrink(
     modules: dict[str, str], users: Iterable[str] = (), root: str = ROOT
 ) -> dict[str, Written]:
-    """What the modules become, by the name of the file. Keys are dotted module names, like
-    `bms.soc`; `root` is the one that is started; `users` are texts that use them and stay as they
-    are.
+    """The files that the modules become, by the module that each was.
+
+    Keys are dotted module names, like `bms.soc`; `root` is the one that is started; `users` are
+    texts that use them and stay as they are.
 
     Raises SyntaxError, whose text names the module, for what is no Python, and for what it does
     not know how to treat, like f-strings.
@@ -71,6 +77,14 @@ def shrink(
     parts = {name: parsed(name, text) for name, text in constants.folded(modules, users).items()}
     things = Things(parts, layout.files(parts, root, trees))
     return written(things, Names(things, trees))
+
+
+def _path(source: Path, module: str, name: str) -> Path:
+    """Where the file of a module goes: new names are all in one folder."""
+    if name == module:
+        return source
+    deep = module.count(".") + (source.name == "__init__.py")
+    return source.parents[deep] / f"{name}.py"
 
 
 def _module(path: Path) -> str:

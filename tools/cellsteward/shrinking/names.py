@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, product
 
+from cellsteward.shrinking.file_names import file_names
 from cellsteward.shrinking.program import Global, Module, Scope
 from cellsteward.shrinking.things import Things
 from cellsteward.shrinking.words import words
@@ -34,10 +35,12 @@ _ARGUMENT_WORDS = 40
 
 
 class Names:
-    """The word of every global, attribute and argument."""
+    """The word of every global, attribute, argument and file."""
 
     def __init__(self, things: Things, users: Iterable[ast.Module]):
         self._things = things
+        users = list(users)
+        self.files = file_names(things.files, things.modules, users)
         modules = things.modules.values()
         free, reserved = words()
         self._used = set(chain.from_iterable(map(_identifiers, users)))

@@ -15,16 +15,18 @@ _CLASS_EXTRAS = ("__module__", "__qualname__")  # py/compile.c, compile_scope of
 
 @dataclass(frozen=True)
 class Written:
-    """A file's text, and for each of its lines the module and the line that it comes from."""
+    """A file's name, its text, and for each of its lines the module and the line that it comes
+    from."""
 
+    name: str
     text: str
     origins: list[tuple[str, int]]
 
 
 def written(things: Things, names: Names) -> dict[str, Written]:
-    """Each file."""
+    """Each file, by the name of its module in the source."""
     return {
-        file: _written(file, statements)
+        file: _written(names.files[file], statements)
         for file, statements in _Writer(things, names).statements().items()
     }
 
@@ -39,7 +41,7 @@ def _written(file: str, statements: list[tuple[str, ast.stmt]]) -> Written:
         for old, new in zip(_inside(before), _inside(after), strict=True):
             for line in range(new.lineno, (new.end_lineno or new.lineno) + 1):
                 origins[line] = module, old.lineno
-    return Written(text, origins)
+    return Written(file, text, origins)
 
 
 def _with_bare_tuples(text: str) -> str:
@@ -113,6 +115,9 @@ class _Writer:
                 puts.append((place, self._names.arguments.get(place.name, place.name)))
         for place, name in puts:
             place.put(name)
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                node.value = self._names.files.get(node.value, node.value)
         _Replacing(new).visit(module.tree)
         for scope in module.classes:
             _without_extras(scope)
@@ -130,21 +135,23 @@ class _Writer:
             as_local = local if bound is None else self._names.globals[bound]
             if whole in self._things.modules:
                 if not self._things.together(whole, module.name):
-                    made.append(_import_of(self._things.file_of[whole], as_local))
+                    made.append(_import_of(self._file(whole), as_local))
             elif node.module not in self._things.modules:
                 plain.setdefault(node.module or "", []).append(alias)
             elif not self._things.together(node.module, module.name):
                 top = self._things.modules[node.module].top
                 found = self._things.meant(top, alias.name)
                 lent = alias.name if found is None else self._names.globals[found]
-                plain.setdefault(self._things.file_of[node.module], []).append(
-                    _alias(lent, as_local)
-                )
+                plain.setdefault(self._file(node.module), []).append(_alias(lent, as_local))
             elif bound is None or bound.module == module.name:
                 # Bound more than once, so that it is no other name for what is in this file.
                 raise SyntaxError(f"{module.name} binds {local} more than once")
         made += [ast.ImportFrom(name, aliases, 0) for name, aliases in plain.items()]
         return made or [ast.Pass()]
+
+    def _file(self, module: str) -> str:
+        """The name of the file that a module went into."""
+        return self._names.files[self._things.file_of[module]]
 
 
 def _without_extras(scope: Scope) -> None:
