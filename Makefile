@@ -18,7 +18,7 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types balancing-run bench bench-soc soc-heap times campaign compatibility fuzz soak mutation \
+.PHONY: help run test lint types balancing-run bench bench-soc soc-heap times campaign compatibility fuzz soak mutation power-cuts wear \
 	limits-board limits-month docs docs-picture flash dist \
 	clean distclean
 .DELETE_ON_ERROR:
@@ -64,6 +64,12 @@ times: $(STAMPS)/test ## Measure the worst-case times of every fault anew (10 mi
 
 campaign: $(STAMPS)/test ## Inject thousands of faults, alone and in pairs (ARGS: --runs 2000 --jobs 2)
 	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.campaign $(ARGS)
+
+power-cuts: $(STAMPS)/test ## Lose the power at every write of every file, torn everywhere (ARGS: jobs)
+	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.storage.power_cuts $(ARGS)
+
+wear: $(STAMPS)/test ## Flash erases of a simulated day, and the years they last (ARGS: hours)
+	$(BIN)/python host_tests/bench/wear.py $(ARGS)
 
 fuzz: $(STAMPS)/test ## A million bytes of noise and broken requests into every serial parser
 	MICROPYPATH=.frozen:firmware/lib $(BIN)/micropython -X heapsize=1M host_tests/fuzz/serial_fuzz.py 1000000 1

@@ -2,10 +2,11 @@
 
 Every block write goes through to the file, so that a run that ends anywhere leaves what a board
 would find after a power cut. What a sector erase or a page costs, and whether it fails, is for
-`outside` to say.
+`outside` to say. What is written is counted, for docs/storage.md.
 """
 
 import os
+from array import array
 
 import vfs
 
@@ -15,23 +16,31 @@ _BLOCKS = 352  # the 1408 KB that stock MicroPython leaves for files on a Pico
 _COUNT_BLOCKS = 4
 _BLOCK_SIZE = 5
 _ERASE = 6
+_EIO = 5
+_BLANK = b"\xff" * _BLOCK
 
 
 class Flash:
     """A block device (MicroPython's extended interface) over a file; made if it is missing.
 
     outside: None, or whose `flash_erases()` and `flash_programs(size)` are called before it
-    happens, and may raise OSError.
+    happens, and may raise OSError; and whose `flash_cut()` is called once the power is lost.
+    erases: of each block. writes: programs and erases since the start. cut_at: the write, counted
+    like these, in which the power is lost (0: none); cut_bytes: of that one, what still happens.
     """
 
     def __init__(self, path):
         self.outside = None
+        self.erases = array("H", [0] * _BLOCKS)
+        self.writes = 0
+        self.cut_at = 0
+        self.cut_bytes = 0
+        self._dead = False
         self.fresh = not _is_file(path)
         if self.fresh:
             with open(path, "wb") as image:
-                blank = b"\xff" * _BLOCK
                 for _ in range(_BLOCKS):
-                    image.write(blank)
+                    image.write(_BLANK)
         self._image = open(path, "r+b")
 
     def readblocks(self, block, buffer, offset=0):
@@ -46,23 +55,36 @@ class Flash:
                 self.outside.flash_programs(len(buffer))
         except OSError as failure:
             return -failure.errno  # raised through littlefs' C code it would tear its lists
-        self._image.seek(block * _BLOCK + offset)
-        self._image.write(buffer)
-        self._image.flush()
-        return 0
+        return self._write(block * _BLOCK + offset, buffer)
 
-    def ioctl(self, operation, _argument):
-        """Size of the device, and "yes" to everything else."""
+    def ioctl(self, operation, argument):
+        """Size of the device, an erase, and "yes" to everything else."""
         if operation == _COUNT_BLOCKS:
             return _BLOCKS
         if operation == _BLOCK_SIZE:
             return _BLOCK
+        if operation != _ERASE:
+            return 0
         try:
-            if operation == _ERASE and self.outside:
+            if self.outside:
                 self.outside.flash_erases()
         except OSError as failure:
             return -failure.errno
-        return 0
+        self.erases[argument] += 1
+        return self._write(argument * _BLOCK, _BLANK)
+
+    def _write(self, start, data):
+        if self._dead:
+            return -_EIO
+        self.writes += 1
+        if self.writes == self.cut_at:
+            self._dead = True
+            data = memoryview(data)[: self.cut_bytes]
+            self.outside.flash_cut()
+        self._image.seek(start)
+        self._image.write(data)
+        self._image.flush()
+        return -_EIO if self._dead else 0
 
 
 def mount(path, repository):

@@ -89,6 +89,7 @@ class Simulation:
         self._control = _connect(options["control"])
         self._control_line = b""
         self._timer = None
+        self._flash = None
         self._steps = 0
         self._faults = set(self._kept_faults)  # of the processor, that stand
         self._heap_bytes = array("I")  # in use after a collection, every ten simulated minutes
@@ -153,6 +154,14 @@ class Simulation:
         if "watchdog_dead" not in self._faults:
             self.end("watchdog")
 
+    def use(self, flash):
+        """The board's flash, with the files that the firmware starts with: counted from here on,
+        and without power at the write that the options ask for."""
+        self._flash = flash
+        flash.outside = self
+        flash.writes = 0
+        flash.cut_at, flash.cut_bytes = self._options.get("power_cut", (0, 0))
+
     def flash_erases(self):
         """The flash is about to erase a sector. Raises OSError where it fails."""
         self._check_flash()
@@ -167,6 +176,10 @@ class Simulation:
         if self._costs:
             pages = (size + prices.PAGE - 1) // prices.PAGE
             self.clock.charge(pages * prices.PROGRAM_US)
+
+    def flash_cut(self):
+        """The power was lost in a write: the run ends before anything else happens."""
+        self.clock.once(0, lambda: self.end("power cut"))
 
     def end(self, reason):
         """End the run here and now, as a reset or a power cut would."""
@@ -189,6 +202,9 @@ class Simulation:
         end["trace"] = self.world.gate_trace
         end["contact_trace"] = self.world.contact_trace
         end["crossed_us"] = self.world.crossed_us
+        if self._flash:
+            end["flash_writes"] = self._flash.writes
+            end["flash_erases"] = list(self._flash.erases)
         self._send({"end": end})
 
     def _build_world(self):

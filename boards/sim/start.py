@@ -64,7 +64,7 @@ def main(options):
     if device.fresh and options["settings"]:
         commission(options["settings"])
     board_outside = simulation.simulation
-    device.outside = board_outside
+    board_outside.use(device)
     try:
         run_like_a_board(globals())
         if globals()["maintenance"]:

@@ -1,6 +1,11 @@
-"""MicroPython: a flash chip in RAM that counts what is written to it, and can lose its power."""
+"""MicroPython: a flash chip in RAM that counts what is written to it, and can lose its power.
+
+A script that cuts the power takes one number on its command line: how many bytes lie between two
+of the places at which a write is torn; without it each write is torn at one place.
+"""
 
 import errno
+import sys
 
 import vfs
 
@@ -8,8 +13,12 @@ BLOCK_BYTES = 4096  # as the RP2040's flash: erased by 4096
 PROGRAM_BYTES = 256  # and programmed by 256
 BLANK = b"\xff" * BLOCK_BYTES
 
-# How much of the write at a cut still happens: none, a part, all.
-PORTIONS = (0, 100, BLOCK_BYTES)
+
+def portions(largest=BLOCK_BYTES):
+    """How much of the write at a cut still happens: nothing, parts, all of it."""
+    if len(sys.argv) < 2:
+        return [0, min(100, largest), largest]
+    return list(range(0, largest, int(sys.argv[1]))) + [largest]
 
 
 class Flash:
@@ -22,6 +31,7 @@ class Flash:
         self.cut_at = None  # the write that the power is lost in
         self.portion = 0  # bytes of that write that still happen
         self.dead = False
+        self.journal = None  # a list: takes (place, bytes) of every write
 
     def readblocks(self, block, buffer, offset=0):
         if self.dead:
@@ -48,11 +58,26 @@ class Flash:
             return -errno.EIO
         self.writes += 1
         self.dead = self.writes == self.cut_at
+        if self.journal is not None:
+            self.journal.append((start, bytes(data)))
         count = min(len(data), self.portion) if self.dead else len(data)
         self.image[start : start + count] = data[:count]
         return -errno.EIO if self.dead else 0
 
 
-def mount(flash):
-    """Mount it as /flash, as a restart does."""
-    vfs.mount(vfs.VfsLfs2(flash, progsize=PROGRAM_BYTES), "/flash")
+def cut_images(image, journal, part=0, parts=1):
+    """Yield (number of the write, image) for a power cut in each of a journal's writes, or in one
+    of so many parts of them; the image is what was there before the first."""
+    before = bytearray(image)
+    for number, (start, data) in enumerate(journal):
+        if number % parts == part:
+            for portion in portions(len(data)):
+                after = bytearray(before)
+                after[start : start + portion] = data[:portion]
+                yield number, after
+        before[start : start + len(data)] = data
+
+
+def mount(flash, place="/flash"):
+    """Mount it, as a restart does."""
+    vfs.mount(vfs.VfsLfs2(flash, progsize=PROGRAM_BYTES), place)

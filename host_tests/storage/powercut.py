@@ -9,7 +9,7 @@ Run with MICROPYPATH=firmware/lib and the repository (see test_powercut.py).
 import vfs
 
 from bms.parameters import Parameters
-from host_tests.storage.flash import PORTIONS, PROGRAM_BYTES, Flash, mount
+from host_tests.storage.flash import PROGRAM_BYTES, Flash, mount, portions
 from storage.configuration import Configuration, ConfigurationError
 
 PACK = {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 100000}
@@ -90,7 +90,7 @@ def check(before, old, new):
     """Cut saving `new` on the image `before` at every write; `old` are its settings, or None."""
     cuts = 0
     outcomes = set()
-    for portion in PORTIONS:
+    for portion in portions():
         at = 1
         while True:
             image, ended = cut(before, new, at, portion)

@@ -11,7 +11,7 @@ import os
 import vfs
 
 from bms.events import FAULT, Events
-from host_tests.storage.flash import PORTIONS, PROGRAM_BYTES, Flash, mount
+from host_tests.storage.flash import PROGRAM_BYTES, Flash, mount, portions
 from storage.event_log import EventLog, EventLogError
 from storage.state import NAMES, SavedState, StateError
 
@@ -122,7 +122,7 @@ def check_log(counts, count):
     """Cut a boot that logs `count` events, on a log with `counts`, at every write."""
     image, safe = image_with(*counts)
     cuts = 0
-    for portion in PORTIONS:
+    for portion in portions():
         at = 1
         while True:
             after, pack, ended = cut(image, safe, count, at, portion)
@@ -147,7 +147,7 @@ def check_state(first):
     image = flash.image
     cuts = 0
     outcomes = set()
-    for portion in PORTIONS:
+    for portion in portions():
         at = 1
         while True:
             flash = Flash(image)

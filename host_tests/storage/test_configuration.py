@@ -159,7 +159,7 @@ BAD_FILES = {
     "nothing in it": ("{}", "'format' is missing"),
     "no checksum": (json.dumps(json.loads(content(PACK)) | {"crc32": None}), "crc32"),
     "another key": (content(PACK, comment=1), "holds 'comment', which does not belong there"),
-    "another format": (content(PACK, format=2), "is not of format 1, the only one"),
+    "another format": (content(PACK, format=0), "is not of format 1, which this firmware writes"),
     "format true": (content(PACK, format=True), "is not of format 1"),
     "sequence 0": (content(PACK, 0), "'sequence' must be a whole number from 1 on"),
     "sequence text": (content(PACK, sequence="1"), "'sequence' must be a whole number"),

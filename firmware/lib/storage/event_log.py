@@ -165,7 +165,6 @@ class EventLog:
         """Look through the files for the latest event. Raises OSError."""
         from storage import log_reading
 
-        self._make_directory()
         found = log_reading.find(self._directory, self._newest)
         give_back("storage.log_reading")
         self.problems, self._file, self.last_sequence, self._sequence, boot = found
@@ -175,14 +174,6 @@ class EventLog:
 
     def _path(self, file):
         return path_of(self._directory, file)
-
-    def _make_directory(self):
-        try:
-            os.stat(self._directory)
-        except OSError as problem:
-            if problem.errno != ENOENT:
-                raise
-            os.mkdir(self._directory)
 
 
 def path_of(directory, file):

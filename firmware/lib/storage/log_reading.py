@@ -3,6 +3,7 @@
 In memory at the start, after a failure and while somebody reads the log.
 """
 
+import os
 import struct
 
 from storage.event_log import (
@@ -16,6 +17,7 @@ from storage.event_log import (
     size_of,
     slots_of,
 )
+from storage.slots import ENOENT
 
 _CHECKED = 16  # bytes of a record that its check is over
 _CHUNK = 14  # records read at a time: 252 bytes
@@ -23,8 +25,10 @@ _NO_RECORD = (0, 0)
 
 
 def find(directory, newest):
-    """Look through the files: their problems, the file that is being filled, the latest sequence
-    number, the number given last, and the boot of the latest event. Fills `newest`."""
+    """Make the directory if it is missing, and look through the files: their problems, the file
+    that is being filled, the latest sequence number, the number given last, and the boot of the
+    latest event. Fills `newest`. Raises OSError."""
+    _make(directory)
     problems = []
     filling = 0
     last_sequence = 0
@@ -60,6 +64,15 @@ def records(directory, newest, last_sequence, count):
                 yield record
         except OSError:
             continue  # `problems` tells of it
+
+
+def _make(directory):
+    try:
+        os.stat(directory)
+    except OSError as problem:
+        if problem.errno != ENOENT:
+            raise
+        os.mkdir(directory)
 
 
 def _look(directory, file, problems):

@@ -3,7 +3,7 @@
 import json
 import os
 
-from storage.slots import ENOENT, FORMAT, checksum, whole
+from storage.slots import ENOENT, FORMAT, NEWER, checksum, whole
 
 _MAX_BYTES = 16384  # every setting written out together takes less than 5000
 
@@ -12,9 +12,13 @@ class _Refused(Exception):
     """A file is not what it should be; the text says why."""
 
 
+class _Newer(_Refused):
+    """A file of a later firmware, which knows more about it."""
+
+
 def content(path, section):
-    """A file's (sequence, values) and None; (None, None) without a file; None and why it is
-    refused, in words, if it is damaged."""
+    """A file's (sequence, values) and None; (None, None) without a file; None, or (NEWER, None),
+    and why it is refused, in words, if it is damaged or of a newer firmware."""
     try:
         size = os.stat(path)[6]
         if size > _MAX_BYTES:
@@ -24,6 +28,8 @@ def content(path, section):
     except OSError as problem:
         missing = problem.errno == ENOENT
         return None, None if missing else "can not be read (%s)" % problem
+    except _Newer as problem:
+        return (NEWER, None), str(problem)
     except _Refused as problem:
         return None, str(problem)
     except MemoryError:
@@ -52,17 +58,28 @@ def _parsed(text, section):
     return sequence, values
 
 
+def _check_format(content):
+    """Before all else: what another format means, only its own firmware knows."""
+    number = content.get("format", FORMAT) if isinstance(content, dict) else FORMAT
+    if whole(number) and number > FORMAT:
+        raise _Newer(
+            "is of format %d, of a newer firmware: install that again, or set up anew; the next "
+            "save keeps the file under another name" % number
+        )
+    if number != FORMAT or not whole(number):
+        raise _Refused("is not of format %d, which this firmware writes" % FORMAT)
+
+
 def _check_frame(content, keys):
     if not isinstance(content, dict):
         raise _Refused("is damaged: it must be an object with %s" % ", ".join(keys))
+    _check_format(content)
     for key in keys:
         if key not in content:
             raise _Refused("is damaged: '%s' is missing" % key)
     for key in content:
         if key not in keys:
             raise _Refused("holds '%s', which does not belong there" % key)
-    if content["format"] != FORMAT or not whole(content["format"]):
-        raise _Refused("is not of format %d, the only one this firmware knows" % FORMAT)
     if not whole(content["sequence"]) or content["sequence"] < 1:
         raise _Refused("is damaged: 'sequence' must be a whole number from 1 on")
 

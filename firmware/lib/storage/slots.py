@@ -19,7 +19,8 @@ step). A file looks like this; the third key is named by who keeps the values:
 `format=1`, `sequence=7` and one `name=value` per value, sorted by name, joined by line feeds.
 
 Goals: whatever is in the two files, `read` never raises; it takes one file as a whole or none, and
-says in words what is wrong with a file that it refused.
+says in words what is wrong with a file that it refused. A file of a newer firmware is not lost:
+the write that takes its place renames it to `<stem>_a_newer.json` or `<stem>_b_newer.json`.
 Limits: coroutines and start-up code only, never the fast path (a flash write stalls an RP2040 for
 up to 118 ms, micropython.md 2); the directory must exist; a FAT file system is not enough, because
 its rename does not replace.
@@ -37,6 +38,7 @@ ENOENT = 2  # errno: no such file
 
 _SUFFIXES = ("_a.json", "_b.json")
 FORMAT = 1
+NEWER = -1  # in place of a sequence number
 _MAX_SENTENCE = 300  # a damaged file may hold names of any length
 
 
@@ -56,7 +58,7 @@ class Slots:
         self._stem = inside(directory, stem)
         self._name = stem
         self._section = section
-        self._sequences = [0, 0]  # of each slot; 0: missing or damaged
+        self._sequences = [0, 0]  # of each slot; 0: missing or damaged; NEWER: a later firmware's
         self.problems = []
         self.kept = 1
 
@@ -80,15 +82,19 @@ class Slots:
         newest = 1 if self._sequences[1] > self._sequences[0] else 0
         self.kept = newest if found[newest] else 1
         pairs = [(slot, found[slot]) for slot in (newest, 1 - newest)]
-        return [(slot, content[1]) for slot, content in pairs if content]
+        return [
+            (slot, content[1]) for slot, content in pairs if content and content[1] is not None
+        ]
 
     def write(self, values):
         """Put `values` into the slot that is not kept, and keep it. Returns what went wrong, as
         words, or None; the files are then as before."""
-        sequence = max(self._sequences) + 1
+        sequence = max(0, *self._sequences) + 1
         slot = 1 - self.kept
+        path = self._stem + _SUFFIXES[slot]
         temporary = self._stem + "_new.json"
-        problem = _replace(temporary, self._stem + _SUFFIXES[slot], self._text(sequence, values))
+        aside = self._sequences[slot] == NEWER
+        problem = _replace(temporary, path, self._text(sequence, values), aside)
         if problem:
             _remove(temporary)
             return problem
@@ -115,8 +121,9 @@ class Slots:
         )
 
 
-def _replace(temporary, path, text):
-    """Make `text` the content of `path` in one step. Returns what went wrong, or None."""
+def _replace(temporary, path, text, aside):
+    """Make `text` the content of `path` in one step. aside: what is there gets another name first.
+    Returns what went wrong, or None."""
     try:
         with open(temporary, "w") as file:
             file.write(text)
@@ -124,6 +131,8 @@ def _replace(temporary, path, text):
         with open(temporary) as file:
             if file.read() != text:
                 return "the flash did not keep what was written: try again, or replace the board"
+        if aside:
+            os.rename(path, path[:-5] + "_newer.json")
         os.rename(temporary, path)
     except OSError as problem:
         return refusal(problem)
