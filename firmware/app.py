@@ -134,6 +134,7 @@ class Application:
             self.battery.fail_check(SELF_TESTS.index("flash"))
         give_back("bms.point_words")
         self._check_commissioned()
+        self._calibration_refused = self.configuration.loaded and self._offer_calibration()
         self._link = None  # to the inverter, once it runs
         self._keepalives = 0  # of the inverter, as counted last
         self._link_loss = self.parameters.index("link_loss_s")
@@ -208,6 +209,32 @@ class Application:
         give_back("bms.commissioning")
         self.battery.condition("not_commissioned", self.configuration.loaded and not fits)
 
+    @property
+    def calibrator(self):
+        """Who saves a calibration and hands it to the chip, for `calibrate`. Lent."""
+        from starting.calibrating import Calibrator
+
+        return Calibrator("/", self.afe.image, self.parameters.value("series_cells"), self._renew)
+
+    def _offer_calibration(self):
+        """At the start, what is saved. Whether something was wrong with it."""
+        from starting import calibrating
+
+        problems = self.calibrator.offer()
+        for problem in problems:
+            print(problem)
+        calibrating.put_away()
+        return bool(problems)
+
+    def _renew(self):
+        self._calibration_refused = False
+        self._reprogram = True
+
+    def _check_calibration(self):
+        image = self.afe.image
+        foreign = image.offered is not None and image.corrections is None
+        self.battery.condition("calibration_unused", foreign or self._calibration_refused)
+
     def start_guarding(self):
         """Start the timer and the watchdog: from here on the fast path decides."""
         self._board.start_timer(self.parameters.value("step_period_ms"), self._fast_path.tick)
@@ -262,6 +289,7 @@ class Application:
                 for _ in self.afe.equip():
                     await asyncio.sleep_ms(0)
         elif self.afe.equipped:
+            self._check_calibration()
             self.afe.put_away()
             gc.collect()
 

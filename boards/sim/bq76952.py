@@ -28,10 +28,11 @@ from boards.sim import bq76952_memory as dm
 from boards.sim import bq76952_state
 from boards.sim.bq76952_gates import PIN_ACTIVE_LOW, PIN_SPECIAL, Gates
 from boards.sim.bq76952_load import LoadDetector
-from boards.sim.bq76952_measure import SENSORS, Measurement
+from boards.sim.bq76952_measure import INPUTS, SENSORS, Measurement
 from boards.sim.bq76952_memory import DataMemory
 from boards.sim.bq76952_port import HostPort
 from boards.sim.bq76952_protections import NEVER_US, Protections
+from boards.sim.lcg import Lcg
 
 _PASSQ_HOLD_US = 250_000  # afe.md section 3: RESET_PASSQ is ignored that soon after a reset
 
@@ -63,6 +64,12 @@ _DDSG_PIN = 0x20
 _ALRT_PIN = 0x40
 
 
+def factory_trim(seed):
+    """Cell gains as the factory finds them: TI's example has 12122 to 12170 (SLUAA32A 2.9.2)."""
+    spread = Lcg(seed)
+    return [int(spread.uniform(12100, 12200)) for _ in range(INPUTS)]
+
+
 class Bq76952:
     """`pack` has cell_v (V, lowest first), current_a (charging positive), cell_temperature_c (of
     three), board_temperature_c, bus_v, shunt_ohm; and, if it likes, stack_v (else the cells' sum)
@@ -83,6 +90,9 @@ class Bq76952:
     becomes of their wires); open_wires (a set of k: the wire between cells k and k + 1);
     stuck_balance (a set of inputs, from 0, whose switch never turns on. The chip shows no sign of
     it: it pauses balancing to measure, and reads back its command. Only the cell's charge tells).
+    Errors of what it measures, as shares of the value: cell_errors (by cell), stack_error,
+    bus_error; shunt_offset_v is what its current input sees without a current. `trim_seed` stands
+    for the piece: each has cell gains of its own from the factory.
     """
 
     address = 0x08
@@ -91,7 +101,7 @@ class Bq76952:
     build_number = hardware_version = signature = 0
     vreg18_counts = 29199  # 1.8 V in 2**-15 of 5/3 VREF1; only its constancy means something
 
-    def __init__(self, pack, crc=False):
+    def __init__(self, pack, crc=False, trim_seed=1):
         self.pack = pack
         self.time_us = 0
         self.cfetoff = 0
@@ -108,11 +118,13 @@ class Bq76952:
         self.open_wires = set()
         self.stuck_balance = set()
         self.neighbours_bled = 0
+        self.cell_errors = [0.0] * len(pack.cell_v)
+        self.stack_error = self.bus_error = self.shunt_offset_v = 0.0
         self.sleeping = False
         self._balancing_since_us = 0
         self._rare_due_us = NEVER_US  # of predischarge, load detection and balancing
         self._stale = True  # the status registers
-        self.memory = DataMemory()
+        self.memory = DataMemory(factory_trim(trim_seed))
         self.meter = Measurement(self)
         self.inputs = self.meter.inputs
         self.protections = Protections()

@@ -10,8 +10,11 @@ What the documents leave open, and what is assumed here:
 - A thermistor's reading is off by one count, up or down, in one of four full scans.
 - An open sense wire drifts at the next open-wire check: the cell below it reads 0.2 V, the one
   above it takes the rest (afe.md section 7: CUV on one, COV on the next).
-Not modelled: calibration of voltages, deadband, interconnects, the polynomial of a thermistor (a
-configured sensor reads true), averaging of CC1 and CC3 (they equal CC2).
+- COV and CUV have a trim of their own (CUV threshold override, SLUUBY1B ...769020000067): neither
+  errors nor cell gains move them. Board Offset counts steps of the 16-bit current (SLUAA32A
+  2.6.1; the manual can be read as steps of a 256th of that).
+Not modelled: gains of stack, PACK and LD, deadband, interconnects, the polynomial of a thermistor
+(a configured sensor reads true), averaging of CC1 and CC3 (they equal CC2).
 """
 
 from struct import pack_into
@@ -104,6 +107,16 @@ class Measurement:
         self._ma_per_v = memory.f32(dm.CC_GAIN) / _CC_LSB_UV * 1e6
         capacity_gain = memory.f32(dm.CAPACITY_GAIN) / _CAPACITY_GAIN_RATIO
         self._passed_ua_per_v = capacity_gain / _CC_LSB_UV * 1e9
+        self._cell_scales = [
+            1000
+            * (1 + self._chip.cell_errors[k])
+            * memory.cell_gain(self.inputs[k])
+            / memory.trim[self.inputs[k]]
+            for k in range(len(self.inputs))
+        ]
+        samples = memory.u16(dm.OFFSET_SAMPLES)
+        steps = memory.i16(dm.BOARD_OFFSET) / samples if samples else 0
+        self._offset_v = self._chip.shunt_offset_v - steps * _CC_LSB_UV * 1e-6
         self._occ_release_ma = memory.i16(dm.OCC_RECOVERY_THRESHOLD)
         self._occ_release_v = memory.i16(dm.OCC_PACK_TOS_DELTA) / 100
         power = memory.u16(dm.POWER_CONFIG)
@@ -147,7 +160,7 @@ class Measurement:
         shunt_v = pack.current_a * pack.shunt_ohm
         signals[guard.CHARGE_SHUNT_MV] = 1000 * shunt_v
         signals[guard.DISCHARGE_SHUNT_MV] = -1000 * shunt_v
-        self.current_ma = current_ma = shunt_v * self._ma_per_v
+        self.current_ma = current_ma = (shunt_v + self._offset_v) * self._ma_per_v
         signals[guard.DISCHARGE_MA] = -current_ma
         # SLUUBY1B ...DMEL-769020000173 and ...174: low current, or PACK well below the stack.
         if self._chip.protections.status[0]:
@@ -159,8 +172,8 @@ class Measurement:
     def run(self, now_us):
         """Measure for what has passed up to now_us. Returns the AlarmStatus bits pulsed."""
         chip = self._chip
-        passed = chip.pack.current_a * chip.pack.shunt_ohm * self._passed_ua_per_v
-        passed = int(passed) * (now_us - self._run_us) + self._charge_rest
+        passed = chip.pack.current_a * chip.pack.shunt_ohm + self._offset_v
+        passed = int(passed * self._passed_ua_per_v) * (now_us - self._run_us) + self._charge_rest
         self._run_us = now_us
         self._charge_uas += passed // 1_000_000
         self._charge_rest = passed % 1_000_000
@@ -233,7 +246,8 @@ class Measurement:
 
     def _take_cells(self):
         cells = self._cells_at_pins() if self.drifted_wires else self._chip.pack.cell_v
-        cell_mv = [int(1000 * cell_v + 0.5) for cell_v in cells]
+        scales = self._cell_scales
+        cell_mv = [int(scales[k] * cells[k] + 0.5) for k in range(len(cells))]
         # The shorted inputs lie below the top cell's.
         cell_mv[-1:] = [0] * (INPUTS - len(cell_mv)) + cell_mv[-1:]
         pack_into("<16h", self._chip.port.registers, 0x14, *cell_mv)
@@ -246,8 +260,8 @@ class Measurement:
         stack_v = self.stack_v = self._stack_v()
         load_v = self.load_v = load.pin_v(pack.bus_v, stack_v)
         registers[0x00] = load.control_status
-        bus = _saturated(1000 * pack.bus_v / self._user_mv)
-        stack = _saturated(1000 * stack_v / self._user_mv)
+        bus = _saturated(1000 * pack.bus_v * (1 + self._chip.bus_error) / self._user_mv)
+        stack = _saturated(1000 * stack_v * (1 + self._chip.stack_error) / self._user_mv)
         pin = bus if load_v == pack.bus_v else _saturated(1000 * load_v / self._user_mv)
         pack_into("<hhh", registers, 0x34, stack, bus, pin)
         die_c = pack.board_temperature_c + getattr(pack, "die_extra_c", 0.0)

@@ -15,8 +15,11 @@ SIZE = 0x0280
 BLOCK_BYTES = 32  # afe.md section 1: a read returns 32 bytes
 
 # Addresses that the model uses (afe.md section 4).
+CELL_GAINS = 0x9180  # 16 of them
 CC_GAIN = 0x91A8
 CAPACITY_GAIN = 0x91AC
+OFFSET_SAMPLES = 0x91C6
+BOARD_OFFSET = 0x91C8
 POWER_CONFIG = 0x9234
 SLEEP_CURRENT = 0x9248
 VOLTAGE_TIME = 0x924A
@@ -78,6 +81,7 @@ MFG_STATUS_INIT = 0x9343
 _DEFAULTS = (
     (CC_GAIN, "<f", 7.4768),  # SLUAA32A
     (CAPACITY_GAIN, "<f", 2230042.463),  # SLUAA32A
+    (OFFSET_SAMPLES, "<H", 64),  # SLUAA32A
     (0x91D4, "<H", 0xFFFF),  # CUV threshold override, SLUUBY1B ...769020000067
     (POWER_CONFIG, "<H", 0x2982),
     (ENABLED_PROTECTIONS_A, "B", 0x88),
@@ -138,9 +142,13 @@ _DEFAULTS_UNVERIFIED = (
 
 
 class DataMemory:
-    """The RAM registers from FIRST on. Addresses are those of the chip."""
+    """The RAM registers from FIRST on. Addresses are those of the chip.
 
-    def __init__(self):
+    trim: the cell gains that the factory found, which stand in for those that are 0.
+    """
+
+    def __init__(self, trim):
+        self.trim = trim
         self._ram = bytearray(SIZE + BLOCK_BYTES)  # a block at the last address is whole
         self.reset()
 
@@ -159,9 +167,19 @@ class DataMemory:
         """True where the address belongs to the data memory."""
         return FIRST <= address < FIRST + SIZE
 
-    def block(self, address):
-        """The 32 bytes that a read at this address returns."""
-        return self._ram[address - FIRST : address - FIRST + BLOCK_BYTES]
+    def block(self, address, used=False):
+        """The 32 bytes that a read at this address returns. `used`: outside of CONFIG_UPDATE,
+        where cell gains read as those in use (SLUUBY1B ...DMEL-769020000001)."""
+        ram = self._ram
+        if used and address < CELL_GAINS + 2 * len(self.trim):
+            ram = bytearray(ram)
+            for i in range(len(self.trim)):
+                pack_into("<H", ram, CELL_GAINS - FIRST + 2 * i, self.cell_gain(i))
+        return ram[address - FIRST : address - FIRST + BLOCK_BYTES]
+
+    def cell_gain(self, i):
+        """Of input i, from 0: the one that is used."""
+        return self.u16(CELL_GAINS + 2 * i) or self.trim[i]
 
     def write(self, address, data):
         """Change bytes, as a committed write does. What runs past the end is dropped."""

@@ -114,7 +114,7 @@ class HostPort:
         self._echo()
         if self._chip.memory.holds(command):
             if self._load:
-                self._respond(self._chip.memory.block(command))
+                self._respond(self._chip.memory.block(command, not self._chip.config_update))
         elif command in COMMANDS:
             answer = COMMANDS[command][1](self._chip)
             if answer is not None and self._load:

@@ -17,7 +17,7 @@ What the documents leave open, and what is assumed here:
 - An open sense wire keeps its voltage until a cell beside it is bled; then that cell reads 0.2 V
   and its neighbour has the rest, as long as the wire is open.
 - Die and thermistors are measured every eighth scan, and TEMP_SEL acts at the next of these.
-Not modelled: CC_ONESHOT, DELAY_DIS, calibration of the converter at run time.
+Not modelled: CC_ONESHOT, DELAY_DIS.
 """
 
 from boards.sim.bq769x0_sensors import Sensors
@@ -58,8 +58,8 @@ _DEVICE_NUMBERS = {5: 76920, 10: 76930, 15: 76940}
 
 _STATE = (
     "charge_on", "discharge_on", "protections_off", "frozen", "neighbours_bled", "device_number",
-     "alert_in", "_booted", "_ship", "_scans", "_due_us", "_next_scan_us",
-    "_boot_us", "_held", "_overridden",
+    "alert_in", "cell_errors", "stack_error", "shunt_offset_v", "_booted", "_ship", "_scans",
+    "_due_us", "_next_scan_us", "_boot_us", "_held", "_overridden",
 )  # fmt: skip
 _INSTANTS = ("_next_scan_us", "_boot_us")
 
@@ -95,6 +95,7 @@ class Bq769x0:
     next advance.
     Out: charge_on, discharge_on; balancing_inputs, a bit mask of the inputs as commanded; inputs:
     each cell's, from 0; neighbours_bled; gate_listener(time_us, charge_on, discharge_on).
+    cell_errors, stack_error, shunt_offset_v: as there, beyond what the factory found out.
     gain_uv (365 to 396), offset_mv (-128 to 127): of its converter. board_pin: which TS pin's
     thermistor is at the switches, from 0, or None.
     """
@@ -119,6 +120,8 @@ class Bq769x0:
         self.open_wires = set()
         self.stuck_balance = set()
         self.neighbours_bled = 0
+        self.cell_errors = [0.0] * len(pack.cell_v)
+        self.stack_error = self.bus_error = self.shunt_offset_v = 0.0
         self._drifted = {}  # by open wire: whether its lower cell is the one that reads low
         self._crc = crc
         self._own_number = self.device_number = _DEVICE_NUMBERS[inputs]
@@ -405,8 +408,9 @@ class Bq769x0:
         """All cells, the stack and the current; the sensors every eighth time."""
         self._scans += 1
         readings = []
-        for volts in self._cells_at_pins():
-            counts = (1000 * volts - self.offset_mv) * 1000 / self.gain_uv
+        for cell, volts in enumerate(self._cells_at_pins()):
+            seen_v = volts * (1 + self.cell_errors[cell])
+            counts = (1000 * seen_v - self.offset_mv) * 1000 / self.gain_uv
             readings.append(max(0, min(_ADC_LAST, int(counts + 0.5))))
         for register in range(0x0C, 0x0C + 2 * _GROUP * self._groups):
             self.registers[register] = 0
@@ -415,7 +419,7 @@ class Bq769x0:
         self._guard_cells(readings)
         self._measure_stack()
         if self.registers[_CONTROL_2] & _CC_EN:
-            counts = self.pack.current_a * self.pack.shunt_ohm / _CC_V
+            counts = (self.pack.current_a * self.pack.shunt_ohm + self.shunt_offset_v) / _CC_V
             counts = int(counts + 0.5 if counts >= 0 else counts - 0.5)
             self._put(0x32, max(-32768, min(32767, counts)) & 0xFFFF)
             self.registers[0] |= _CC_READY
@@ -429,6 +433,7 @@ class Bq769x0:
         stack_v = getattr(pack, "stack_v", None)
         if stack_v is None:
             stack_v = sum(pack.cell_v)
+        stack_v *= 1 + self.stack_error
         counts = (1000 * stack_v - len(self.inputs) * self.offset_mv) * 1000 / (4 * self.gain_uv)
         self._put(0x2A, max(0, min(0xFFFF, int(counts + 0.5))))
 

@@ -12,8 +12,8 @@ import time
 from array import array
 from binascii import hexlify
 
+from boards.sim import bq76952, faults, heap, reports
 from boards.sim import costs as prices
-from boards.sim import faults, heap, reports
 from boards.sim.clock import Clock
 from boards.sim.contactors import ContactorLines
 from boards.sim.inverter_languages import BY_PROFILE
@@ -231,6 +231,7 @@ class Simulation:
             board_pin=self._board_pin(),
             **self._power_path(),
         )
+        _misadjust(world, options.get("errors", {}))
         self._kept_faults = []
         try:
             with open(options["world"]) as state:
@@ -369,6 +370,21 @@ class Simulation:
             status["points"] = reports.points_by_name(application)
             status["reason"] = reports.reason(application, status["points"])
         self._send({"status": status})
+
+
+def _misadjust(world, errors):
+    """What a board measures wrongly before anybody calibrates it: option `errors`."""
+    cells = errors.get("cell_ppm", [])
+    for cell in range(len(cells)):
+        world.afe.cell_errors[cell] = cells[cell] / 1e6
+    world.afe.stack_error = errors.get("stack_ppm", 0) / 1e6
+    world.afe.bus_error = errors.get("bus_ppm", 0) / 1e6
+    world.afe.shunt_offset_v = errors.get("shunt_offset_nv", 0) / 1e9
+    if "trim_seed" in errors:  # another piece of the measuring chip, as its factory left it
+        world.afe.memory.trim = bq76952.factory_trim(errors["trim_seed"])
+    scale = 1 + errors.get("shunt_ppm", 0) / 1e6
+    world.pack.shunt_ohm *= scale
+    world.ina228.shunt_ohm *= scale
 
 
 def _connect(port):

@@ -1,6 +1,7 @@
 """The INA228's driver, on a double that answers as SLYS021A (its data sheet) says."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 
@@ -367,7 +368,7 @@ class Chip:
     balancing_cells = 0b10
 
     def __init__(self):
-        self.image = object()
+        self.image = SimpleNamespace(corrections=None)
         self.equipped = True
         self.self_test_failed = 0
         self.device_number = 0x7695

@@ -8,7 +8,7 @@ from bms.sample import BUS_ERROR, BUSY, CONFIGURATION_LOST, CORRUPT, GATES_BOTH,
 from boards.sim.i2c import ALL
 from host_tests.afe.simulated_chip import Bench
 
-MOST_MS = 4000
+MOST_MS = 4250
 BUS_BUDGET_US = 6000
 FET_STATUS = 0x7F
 

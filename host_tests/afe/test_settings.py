@@ -143,7 +143,7 @@ def test_gains_are_the_floats_of_the_manual_for_every_shunt():
     for shunt in range(parameters.minimums[index], parameters.maximums[index] + 1):
         put_float(chip.image.runs, 0x91A8, 75684, 10 * shunt, 0)
         put_float(chip.image.runs, 0x91AC, 282170404, shunt, 3)
-        cc, capacity = struct.unpack("<2f", bytes(chip.image.runs[0][2:]))
+        cc, capacity = struct.unpack("<2f", bytes(chip.image.runs[1][2:]))
         exact = Fraction(75684, 10 * shunt)
         assert cc == struct.unpack("<f", struct.pack("<f", float(exact)))[0]
         assert abs(Fraction(capacity) / (exact * Fraction("298261.6178")) - 1) < 2**-24 + 2**-28

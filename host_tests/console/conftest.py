@@ -115,6 +115,7 @@ class FastPath:
         self.captures = 0
         self.trial = Trial()
         self.health = None
+        self.preparing = False
 
     def step(self):
         """What the timer calls, here whenever the console pauses."""

@@ -23,7 +23,8 @@ BOARD_BYTES = (0, 100, 4096)
 SCRIPTS = (
     ("configuration", "powercut.py"),
     ("event log and state", "powercut_log.py"),
-    ("estimates, health, calibration", "powercut_slots.py"),
+    ("estimates, health", "powercut_slots.py"),
+    ("calibration", "powercut_calibration.py"),
     ("update", "powercut_update.py"),
 )
 

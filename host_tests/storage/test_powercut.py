@@ -40,3 +40,8 @@ def test_a_power_cut_at_any_write_leaves_every_logged_event_and_the_old_or_the_n
     times = [int(line.split(": ")[1]) for line in run_micropython("powercut_log.py").splitlines()]
     assert len(times) == 8
     assert min(times) >= 9
+
+
+def test_a_power_cut_at_any_write_leaves_the_old_or_the_new_calibration():
+    cuts = int(run_micropython("powercut_calibration.py").split(": ")[1].split()[0])
+    assert cuts >= 9

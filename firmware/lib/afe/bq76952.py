@@ -20,6 +20,7 @@ from bms.sample import (
     BUS_ERROR,
     BUSY,
     CONFIGURATION_LOST,
+    CORRECTED_BUS,
     GATE_CHARGE,
     GATE_DISCHARGE,
     OK,
@@ -37,6 +38,7 @@ from bms.sample import (
     TRIP_UNDERTEMPERATURE_CHARGE,
     TRIP_UNDERTEMPERATURE_DISCHARGE,
     TRIP_UNSEEN,
+    corrected,
 )
 from bms.table import give_back
 
@@ -353,10 +355,13 @@ class Bq76952:
         cells = len(sample.cell_mv)
         for cell in range(cells):
             sample.cell_mv[cell] = registers.cell_mv(cell, cells)
-        sample.stack_mv = registers.voltage_mv(chip.STACK)
+        sample.stack_mv = image.stack_mv(registers.voltage_mv(chip.STACK))
         sample.bus_mv = registers.voltage_mv(chip.PACK)
         sample.load_mv = registers.voltage_mv(chip.LD)
         sample.current_ma = image.current_unit_ma * chip.signed(self._current, 0)
+        corrections = image.corrections
+        if corrections is not None:
+            sample.bus_mv = corrected(sample.bus_mv, corrections[CORRECTED_BUS])
         for sensor in range(len(sample.temperature_dc)):
             sample.temperature_dc[sensor] = registers.temperature_dc(chip.TS1 + 2 * sensor)
         sample.chip_temperature_dc = registers.temperature_dc(chip.DIE)

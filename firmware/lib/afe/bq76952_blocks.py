@@ -79,7 +79,8 @@ def put_float(runs, address, numerator, denominator, exponent):
             rest -= denominator
             mantissa += 1
     if 2 * rest >= denominator:
-        mantissa += 1  # a carry out of 24 bits would need a mantissa of all ones; none has it
+        mantissa += 1
+    exponent += mantissa >> 24  # rounded up to the next power of two
     put(runs, address, 2, mantissa)
     put(runs, address + 2, 1, mantissa >> 16 & 0x7F | (exponent + 127 & 1) << 7)
     put(runs, address + 3, 1, exponent + 127 >> 1)

@@ -5,6 +5,8 @@
 
 from array import array
 
+from bms.sample import CORRECTED_STACK, corrected
+
 TAKEN_VALUES = 24
 
 
@@ -27,3 +29,17 @@ class Image:
         # WD stays from a watchdog reset of the chip until its next reset, which sets POR
         # (SLUUBY2B).
         self.known_status = 0
+        # Calibration, see bms.calibration. offered: corrections for the chip whose factory trim is
+        # `offered_trim`, or None; set by the slow path, they count from the next programming on.
+        # corrections: those in force, or None. trim: what tells this chip from others; 0: unknown.
+        self.offered = None
+        self.offered_trim = 0
+        self.corrections = None
+        self.trim = 0
+
+    def stack_mv(self, shown_mv):
+        """The stack's voltage of what the chip shows; its own gain for it (TOS) is left alone,
+        since no document says that what the factory put there can be read."""
+        if self.corrections is None:
+            return shown_mv
+        return corrected(shown_mv, self.corrections[CORRECTED_STACK])

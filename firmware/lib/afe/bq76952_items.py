@@ -20,8 +20,10 @@ would make the start-up self-test longer than it has to be.
 """
 
 ROWS = b"""
+9180|32|*|cell gains; 0: those of the factory
 91a8|4|*|CC gain
 91ac|4|*|capacity gain
+91c8|2|*|board offset, 1/64 of 7.5684 uV across the shunt
 9234|2|*|power config
 9238|1|00|host watchdog: leave the regulators alone, they may feed our processor
 925f|2|0002|protection configuration: a permanent failure opens the gates; no recovery by current

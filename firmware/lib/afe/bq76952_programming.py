@@ -1,8 +1,8 @@
 """Programming a BQ76952: from whatever state it is in to programmed, verified and guarding.
 
 Goals: the order of afe.md section 5, one bounded piece of it a step (less than 6 ms of bus time at
-400 kHz, six to twelve steps in all), gates off from the first command to the last, and nothing
-that the chip holds differently from the settings goes unnoticed.
+400 kHz, seven to fourteen steps in all, some more with a calibration), gates off from the first
+command to the last, and nothing that the chip holds differently from the settings goes unnoticed.
 Limits: called from the fast path only; nothing waits and nothing allocates after construction.
 """
 
@@ -26,6 +26,9 @@ _ALL_FETS_OFF = 0x0095
 _SLEEP_DISABLE = 0x009A
 _NO_CELLS = b"\x83\x00\x00\x00"  # CB_ACTIVE_CELLS with an empty mask
 _EVERY_ALARM = b"\xff\xff"
+_CELL_GAINS = 0x9180
+_CELL_GAINS_SIZE = 32
+_TRIM_MASK = 0xFFFFFF
 
 _CFGUPDATE = 0x01  # battery status, low byte
 _POR = 0x08
@@ -62,6 +65,15 @@ class Programming:
                 self._verify,
                 self._exit_update,
                 self._left_update,
+                self._take_trim,
+                # What a calibration changes is relative to the factory's cell gains, which show
+                # only while no others are programmed: so there is a second round.
+                self._if_calibrated(self._set_update),
+                self._if_calibrated(self._entered_update),
+                self._if_calibrated(self._write),
+                self._if_calibrated(self._verify),
+                self._if_calibrated(self._exit_update),
+                self._if_calibrated(self._left_update),
                 self._sleep_disable,
                 self._all_fets_off,
                 self._ask_control,
@@ -101,6 +113,34 @@ class Programming:
             return code
         self.device_number = _word(self._link.answer)
         return OK if self.device_number == DEVICE_NUMBER else WRONG_DEVICE
+
+    def _if_calibrated(self, stage):
+        image = self._settings.image
+
+        def run():
+            return OK if image.corrections is None else stage()
+
+        return run
+
+    def _take_trim(self):
+        """The factory's cell gains, which the chip shows outside of CONFIG_UPDATE (SLUSE13B,
+        voltage calibration), tell one chip from another."""
+        code = self._link.ask(_CELL_GAINS, self._stages.busy > 0)
+        if code != OK:
+            return code
+        image = self._settings.image
+        answer = self._link.answer
+        gains = image.runs[0]
+        trim = 0
+        for at in range(_CELL_GAINS_SIZE):
+            gains[2 + at] = answer[at]
+            trim = (33 * trim + answer[at]) & _TRIM_MASK
+        image.trim = trim
+        image.corrections = image.offered if image.offered_trim == trim else None
+        if image.corrections is not None:
+            self._settings.correct()
+            self._run = 0
+        return OK
 
     def _set_update(self):
         return self._link.send(_SET_CFGUPDATE)

@@ -216,7 +216,8 @@ class SelfTest:
         total_mv = 0
         for cell in range(cells):
             total_mv += registers.cell_mv(cell, cells)
-        if abs(total_mv - registers.voltage_mv(chip.STACK)) > self._values[self._stack_mismatch]:
+        stack_mv = self._image.stack_mv(registers.voltage_mv(chip.STACK))
+        if abs(total_mv - stack_mv) > self._values[self._stack_mismatch]:
             self.failed |= SUPPLY
         status = registers.status
         raised = status[chip.ALERT_A] | status[chip.SAFETY_A]

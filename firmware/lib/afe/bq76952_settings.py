@@ -22,6 +22,7 @@ from array import array
 
 from afe.bq76952_blocks import blocks, put, put_float
 from afe.bq76952_image import Image
+from bms.sample import CORRECTED_CELLS, CORRECTED_CURRENT, CORRECTED_ZERO, effective_shunt
 
 TAKEN = (
     "cell_overvoltage_trip_mv",
@@ -188,10 +189,8 @@ class Settings:
         """Compute everything anew from the parameters' values of now."""
         taken = self.image.taken
         shunt = self._value(_SHUNT)
-        # SLUUBY2B 4.12: CC gain is 7.5684 / (shunt in milliohm), capacity gain 298261.6178 times
-        # that.
-        put_float(self._runs, 0x91A8, 75684, 10 * shunt, 0)
-        put_float(self._runs, 0x91AC, 282170404, shunt, 3)
+        put(self._runs, 0x9180, 32, 0)
+        self._put_current(shunt, 0, 0)
         self._update_inputs()
         self._update_voltages()
         self._update_temperatures()
@@ -204,6 +203,29 @@ class Settings:
         put(self._runs, 0x9294, 1, watchdog_s + 1)
         put(self._runs, 0x92AF, 1, watchdog_s + 1)
         taken[_TAKEN_FAST + 5] = watchdog_s
+
+    def correct(self):
+        """Put the corrections in force (bms.sample) into the cell gains, which hold the
+        factory's, into those of the current and into the thresholds across the shunt."""
+        corrections = self.image.corrections
+        gains = self._runs[0]
+        cells = self.image.cells
+        for cell in range(cells):
+            at = 2 + 2 * (15 if cell == cells - 1 else cell)
+            gain = gains[at] | gains[at + 1] << 8
+            gain += (gain * corrections[CORRECTED_CELLS + cell] + 50000) // 100000
+            gains[at] = gain & 0xFF
+            gains[at + 1] = gain >> 8
+        shunt = self._value(_SHUNT)
+        self._put_current(shunt, corrections[CORRECTED_CURRENT], corrections[CORRECTED_ZERO])
+        self._update_currents(effective_shunt(shunt, corrections))
+
+    def _put_current(self, shunt, gain, zero_nv):
+        """SLUUBY2B 4.12: CC gain is 7.5684 / (shunt in milliohm), capacity gain 298261.6178 times
+        that. Board offset: 64ths of a step of 7.5684 uV (SLUAA32A 2.6.1)."""
+        put_float(self._runs, 0x91A8, 75684 + 75684 * gain // 100000, 10 * shunt, 0)
+        put_float(self._runs, 0x91AC, 282170404 + 28217 * gain // 10, shunt, 3)
+        put(self._runs, 0x91C8, 2, zero_nv * 160 // 18921)
 
     def _update_inputs(self):
         """Cells on the lowest inputs and, always, on input 16 (afe.md section 4); sensors."""

@@ -24,6 +24,11 @@ class Image:
         self.registers = bytearray(_REGISTERS)
         self.taken = array("i", [0] * _TAKEN_VALUES)
         self.shunt_microohm = 1
+        # Calibration: see afe.bq76952_image. trim: the factory's gain and offset.
+        self.offered = None
+        self.offered_trim = 0
+        self.corrections = None
+        self.trim = 0
         self.fet_thermistor = 0  # whether the pin after the cells' sensors measures the switches
 
     def differs(self, control, of_dies):

@@ -6,6 +6,14 @@ Sources: afe.md section 8; SLUSBK2I (BQ769x0 data sheet).
 Unverified: that a block read may cross the registers that a smaller chip does not have.
 """
 
+from bms.sample import (
+    CORRECTED_CELLS,
+    CORRECTED_CURRENT,
+    CORRECTED_STACK,
+    CORRECTED_ZERO,
+    corrected,
+)
+
 # Places in `control`, which are the registers' addresses.
 STAT = 0x00
 BALANCE = 0x01  # to 0x03, five cells each
@@ -60,6 +68,7 @@ class Registers:
         self.groups = inputs // GROUP
         self.gain_uv = 0
         self.offset_mv = 0
+        self.corrections = None  # see bms.calibration
         self.used = used_inputs(inputs, cells)
         self._link = link
         self._cells = bytearray(2 * inputs)
@@ -113,19 +122,30 @@ class Registers:
         """Voltage of a cell, counted from 0 at pack minus."""
         at = 2 * self.used[cell]
         counts = (self._cells[at] & 0x3F) << 8 | self._cells[at + 1]
-        return (counts * self.gain_uv + 500) // 1000 + self.offset_mv
+        cell_mv = (counts * self.gain_uv + 500) // 1000 + self.offset_mv
+        if self.corrections is None:
+            return cell_mv
+        return corrected(cell_mv, self.corrections[CORRECTED_CELLS + cell])
 
     def stack_mv(self):
         """Voltage of all cells, at the chip's own supply."""
         counts = self._others[0] << 8 | self._others[1]
-        return counts * self.gain_uv * _STACK_STEPS // 1000 + len(self.used) * self.offset_mv
+        stack_mv = counts * self.gain_uv * _STACK_STEPS // 1000 + len(self.used) * self.offset_mv
+        if self.corrections is None:
+            return stack_mv
+        return corrected(stack_mv, self.corrections[CORRECTED_STACK])
 
     def current_ma(self, shunt_microohm):
         """Mean current of the latest 250 ms, charging positive."""
         counts = self._others[_CURRENT] << 8 | self._others[_CURRENT + 1]
         if counts & 0x8000:
             counts -= 0x10000
-        return (counts * _CC_NV + shunt_microohm // 2) // shunt_microohm
+        seen_nv = counts * _CC_NV
+        if self.corrections is None:
+            return (seen_nv + shunt_microohm // 2) // shunt_microohm
+        seen_nv -= self.corrections[CORRECTED_ZERO]
+        current_ma = (seen_nv + shunt_microohm // 2) // shunt_microohm
+        return corrected(current_ma, self.corrections[CORRECTED_CURRENT])
 
     def sensor(self, pin):
         """Reading of TS1 (`pin` 0) and so on: a thermistor or a group's die, as TEMP_SEL asks."""

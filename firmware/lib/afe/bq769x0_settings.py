@@ -20,6 +20,7 @@ from afe.bq769x0_image import (
     Image,
 )
 from afe.bq769x0_registers import CC_CFG_VALUE
+from bms.sample import CORRECTED_CELLS, corrected, effective_shunt
 
 TAKEN = (
     "cell_overvoltage_trip_mv",
@@ -126,19 +127,37 @@ class Settings:
 
     def _update_overvoltage(self, gain_uv, offset_mv):
         software_mv = self._value(_SOFTWARE_OV)
-        wanted = -((offset_mv - software_mv - self._value(_VOLTAGE_MARGIN)) * 1000 // gain_uv)
+        # One threshold for all cells, before their corrections: software is first for each.
+        gain = self._gain(False)
+        raw_mv = -(-(software_mv + self._value(_VOLTAGE_MARGIN)) * 100000 // (100000 + gain))
+        wanted = -((offset_mv - raw_mv) * 1000 // gain_uv)
         trip = _within(-((_OV_BASE - wanted) // _TRIP_STEP), 0, _TRIP_LAST)
         self.image.registers[_OV_TRIP] = trip
-        self.image.taken[_OVERVOLTAGE] = _mv(_OV_BASE + _TRIP_STEP * trip, gain_uv, offset_mv)
+        trip_mv = _mv(_OV_BASE + _TRIP_STEP * trip, gain_uv, offset_mv)
+        self.image.taken[_OVERVOLTAGE] = corrected(trip_mv, gain)
         self.image.taken[OVERVOLTAGE_RELEASE] = software_mv
 
     def _update_undervoltage(self, gain_uv, offset_mv):
         software_mv = self._value(_SOFTWARE_UV)
-        wanted = (software_mv - self._value(_VOLTAGE_MARGIN) - offset_mv) * 1000 // gain_uv
+        gain = self._gain(True)
+        raw_mv = (software_mv - self._value(_VOLTAGE_MARGIN)) * 100000 // (100000 + gain)
+        wanted = (raw_mv - offset_mv) * 1000 // gain_uv
         trip = _within((wanted - _UV_BASE) // _TRIP_STEP, 0, _TRIP_LAST)
         self.image.registers[_UV_TRIP] = trip
-        self.image.taken[_UNDERVOLTAGE] = _mv(_UV_BASE + _TRIP_STEP * trip, gain_uv, offset_mv)
+        trip_mv = _mv(_UV_BASE + _TRIP_STEP * trip, gain_uv, offset_mv)
+        self.image.taken[_UNDERVOLTAGE] = corrected(trip_mv, gain)
         self.image.taken[UNDERVOLTAGE_RELEASE] = software_mv
+
+    def _gain(self, highest):
+        """The lowest or highest correction of a cell, in 0.001 %."""
+        corrections = self.image.corrections
+        if corrections is None:
+            return 0
+        gain = corrections[CORRECTED_CELLS]
+        for place in range(CORRECTED_CELLS + 1, len(corrections)):
+            one = corrections[place]
+            gain = max(gain, one) if highest else min(gain, one)
+        return gain
 
     def _update_delay(self, place, delays_ms, software):
         """The shortest delay that is not shorter than the software's and its margin."""
@@ -151,7 +170,7 @@ class Settings:
 
     def _update_currents(self):
         taken = self.image.taken
-        shunt = self.image.shunt_microohm
+        shunt = effective_shunt(self.image.shunt_microohm, self.image.corrections)
         software_uv = _shunt_uv(self._value(_SLOW_DISCHARGE), shunt)
         fast_uv = _shunt_uv(self._value(_WANTED_FAST), shunt)
         short_uv = _shunt_uv(self._value(_WANTED_SHORT), shunt)

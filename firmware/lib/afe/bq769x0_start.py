@@ -113,6 +113,10 @@ class Programming:
         if not registers.read_calibration():
             return self._link.failure
         registers.take_calibration()
+        image = self._settings.image
+        image.trim = registers.gain_uv << 8 | registers.offset_mv & 0xFF
+        image.corrections = image.offered if image.offered_trim == image.trim else None
+        registers.corrections = image.corrections
         self._settings.update(registers.gain_uv, registers.offset_mv)
         return OK
 

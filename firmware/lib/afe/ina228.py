@@ -14,7 +14,18 @@ Source of register facts: SLYS021A (INA228 data sheet), section 7.6; steps: tabl
 
 from array import array
 
-from bms.sample import BUS_ERROR, BUSY, OK, SENSOR_LOST, VERIFY_FAILED, WRONG_DEVICE
+from bms.sample import (
+    BUS_ERROR,
+    BUSY,
+    CORRECTED_BUS,
+    CORRECTED_CURRENT,
+    CORRECTED_ZERO,
+    OK,
+    SENSOR_LOST,
+    VERIFY_FAILED,
+    WRONG_DEVICE,
+    corrected,
+)
 
 # Registers; each is read and written alone, high byte first.
 _CONFIG = 0x00
@@ -154,6 +165,10 @@ class CurrentSensor:
         if code != BUSY:
             self.start()
         return code
+
+    def across(self, voltage_nv):
+        """mA of a voltage across the shunt."""
+        return voltage_nv // self._values[self._shunt]
 
     def read_into(self, sample):
         """Fill `sample.current_ma` (charging positive) and `sample.bus_mv`: OK.
@@ -330,7 +345,14 @@ class WithCurrentSensor:
         sensor_code = self._sensor.read_into(sample)
         if code != OK:
             return code
-        return OK if sensor_code == OK else SENSOR_LOST
+        if sensor_code != OK:
+            return SENSOR_LOST
+        corrections = self.image.corrections
+        if corrections is not None:
+            sample.bus_mv = corrected(sample.bus_mv, corrections[CORRECTED_BUS])
+            current_ma = sample.current_ma - self._sensor.across(corrections[CORRECTED_ZERO])
+            sample.current_ma = corrected(current_ma, corrections[CORRECTED_CURRENT])
+        return OK
 
     def start_programming(self):
         """Begin, or begin again, with both. No bus traffic yet."""

@@ -62,4 +62,5 @@ current_sensor_lost|cd|n|The current sensor does not answer: check its supply an
 limited_current|cd|y|More current flowed than a recovering or new pack may have
 undervoltage_rebounds|d|y|The pack emptied again and again: charge it, then clear this fault
 afe_trip_unseen|cd|n|The measuring chip opened gates while nobody could hear why
+calibration_unused|-|n|The saved calibration is damaged or of another chip: see `calibrate show`, then calibrate
 """

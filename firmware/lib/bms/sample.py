@@ -40,6 +40,27 @@ TRIP_CHIP_FAILED = 1 << 11  # a permanent failure the chip found in itself
 TRIP_FET_OVERTEMPERATURE = 1 << 12
 TRIP_UNSEEN = 1 << 13  # something tripped and was over before anybody asked
 
+# Places in a calibration's corrections, see bms.calibration: an array, from CORRECTED_CELLS on one
+# a cell. Gains in 0.001 %, the current's zero in nV across the shunt.
+CORRECTED_STACK = 0
+CORRECTED_BUS = 1
+CORRECTED_CURRENT = 2
+CORRECTED_ZERO = 3
+CORRECTED_CELLS = 4
+
+
+def corrected(value, gain):
+    """`value` (below 2**26) with so many 0.001 % more (up to 10 %); integers below 2**30."""
+    share = value // 1000 * gain + value % 1000 * gain // 1000
+    return value + (share + 50) // 100
+
+
+def effective_shunt(shunt_microohm, corrections):
+    """The shunt that the current's gain tells of, for the thresholds of a chip."""
+    if corrections is None:
+        return shunt_microohm
+    return max(1, shunt_microohm * 1000 // (1000 + corrections[CORRECTED_CURRENT] // 100))
+
 
 class Sample:
     """A measurement in progress. Only the fast path touches it; links read the points table."""

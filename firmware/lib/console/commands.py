@@ -34,6 +34,12 @@ COMMANDS = (
         "commission", "[wiring|pack CHEMISTRY CELLS CAPACITY_AH|current|done]", 0, 4, True,
         "First start of a pack, step by step; alone: what comes next", "commission.commission",
     ),
+    (
+        "calibrate",
+        "[show|cell N [VOLTS]|pack [VOLTS]|bus [VOLTS]|zero|current [AMPS]|done|drop|clear]",
+        0, 3, False, "Correct what the measuring chip measures, with a reference meter",
+        "calibrate.calibrate",
+    ),
     ("get", "[NAME]", 0, 1, False, "Settings and values; a part of a name will do", "values.get"),
     ("raw", "", 0, 0, False, "All values as plain numbers, for programs", "values.raw"),
     ("set", "NAME VALUE", 2, 2, True, "Change a setting", "changing.change"),

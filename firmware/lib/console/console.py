@@ -32,7 +32,9 @@ class Console:
         battery: captured_cell_mv, captured_stack_mv, captures and trial (bms.battery)
         commission: record_saved() gives the saved dict of bms.commissioning or None; save(record)
             keeps one and lets the gates close, or raises storage.state.StateError
+        calibrator: corrections in force and saved (starting.calibrating)
     commissioning: the procedure (bms.commissioning) once somebody began it, else None
+    calibration: what was compared and is not saved yet (console.calibrate), else None
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Console:
         self.maintain = maintain
         self.services = services
         self.commissioning = None
+        self.calibration = None
         self.settings = Settings(parameters, configuration, changed)
         self.failures = 0  # commands that ended with an exception nobody expected
         self._editor = LineEditor(PROMPT)
@@ -82,7 +85,8 @@ class Console:
 
     def idle(self):
         """Whether nothing would be lost without this console."""
-        return not (self.settings.draft or self.commissioning or self._editor.begun())
+        began = self.settings.draft or self.commissioning or self.calibration
+        return not (began or self._editor.begun())
 
     def execute(self, line):
         """Carry out one typed line: yields the lines of the answer. A None among them is only a
@@ -119,6 +123,10 @@ class Console:
             yield str(denied)
         except (ParameterError, ConfigurationError) as refused:
             yield "Refused: %s." % refused
+
+    def look_again(self):
+        """Take the points of now instead of those of when the command was given."""
+        self.points.snapshot_into(self._view)
 
     def point(self, name, slot=0):
         """A point's value at the moment the command was given."""

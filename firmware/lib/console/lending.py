@@ -11,11 +11,13 @@ import sys
 from bms.table import give_back as forget
 
 _LENT = (
+    "bms.calibration",
     "bms.capacity",
     "bms.point_words",
     "bms.wiring",
     "console.about",
     "console.acting",
+    "console.calibrate",
     "console.changing",
     "console.commands",
     "console.commission",
@@ -28,6 +30,8 @@ _LENT = (
     "console.values",
     "links.peer_rows",
     "links.verdict_rows",
+    "starting.calibrating",
+    "storage.calibration",
 )
 
 
