@@ -19,7 +19,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types balancing-run bench bench-soc soc-heap times campaign compatibility fuzz soak mutation power-cuts wear \
-	limits-board limits-month docs docs-picture flash dist \
+	health-figures limits-board limits-month docs docs-picture flash dist \
 	clean distclean
 .DELETE_ON_ERROR:
 
@@ -90,8 +90,11 @@ soc-heap: $(STAMPS)/test ## A million steps of the state of charge on 32-bit Mic
 mutation: $(STAMPS)/mutation ## Change the code a little, thousands of times: tests must notice (an hour)
 	$(BIN)/python -m host_tests.mutation $(ARGS)
 
-limits-board: $(STAMPS)/test ## Days of the whole firmware with an inverter that obeys (ARGS: days, 20 min each)
-	$(BIN)/python host_tests/bench/limits_board.py $(ARGS)
+limits-board: $(STAMPS)/test ## A hot, cold, full and empty day of the whole firmware with an inverter that obeys (30 min)
+	PYTHONPATH=firmware/lib:tools $(BIN)/python -m host_tests.bench.limits_board $(ARGS)
+
+health-figures: $(STAMPS)/test ## Capacity, resistance, weak and leaking cells on packs that age (minutes)
+	PYTHONPATH=firmware/lib:tools $(BIN)/python -m host_tests.bench.health_figures $(ARGS)
 
 limits-month: $(STAMPS)/test ## A month of an inverter that obeys limits, all chemistries (10 min)
 	PYTHONPATH=firmware/lib:tools $(BIN)/python -m host_tests.bms.limits_month $(ARGS)

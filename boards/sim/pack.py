@@ -221,6 +221,13 @@ class Pack:
         """Let the group return to the room's temperature, as quickly."""
         self._target_c[group] = self.ambient_c
 
+    def set_room(self, celsius):
+        """Another temperature around the pack, which follows it within hours."""
+        self.ambient_c = celsius
+        for group in range(_GROUPS):
+            if not self._forced[group]:
+                self._target_c[group] = celsius
+
     def force_board_temperature(self, target_c):
         """Heat the switches and what is near them within seconds; None: let them cool."""
         self._board_target_c = target_c

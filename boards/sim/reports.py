@@ -11,8 +11,9 @@ def application():
     return getattr(sys.modules.get("app"), "application", None)
 
 
-def points_by_name(application):
-    """All points by name, as people read them: None where nothing valid is measured."""
+def points_by_name(application, chosen=None):
+    """All points by name, or those that are `chosen`, as people read them: None where nothing
+    valid is measured."""
     from bms.point_words import STATES
     from bms.points import set_bit_names
     from bms.table import INVALID
@@ -21,7 +22,8 @@ def points_by_name(application):
     values = table.new_snapshot()
     table.snapshot_into(memoryview(values))
     points = {}
-    for row in range(len(table)):
+    rows = range(len(table)) if chosen is None else [table.index(name) for name in chosen]
+    for row in rows:
         start = table.offsets[row]
         shown = [
             None if value == INVALID else value
@@ -31,8 +33,10 @@ def points_by_name(application):
             shown.pop()
         points[table.names.name(row)] = shown[0] if table.counts[row] == 1 else shown
     for name in ("faults", "warnings"):
-        points[name] = set_bit_names(points[name], application.faults)
-    points["state"] = STATES[points["state"]] if points["state"] is not None else None
+        if name in points:
+            points[name] = set_bit_names(points[name], application.faults)
+    if points.get("state") is not None:
+        points["state"] = STATES[points["state"]]
     return points
 
 

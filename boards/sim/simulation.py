@@ -308,6 +308,8 @@ class Simulation:
             self.console.typed.extend(order["console"].encode())
         elif "note" in order:
             self._send({"note": reports.note(self.world, self.clock.now_ms, order["note"])})
+        elif "room_dc" in order:
+            self.world.pack.set_room(order["room_dc"] / 10)
         elif "stall_ms" in order:
             self.clock.stall(1000 * order["stall_ms"])
         elif "speed" in order:
@@ -367,8 +369,10 @@ class Simulation:
         }
         application = reports.application()
         if application:
-            status["points"] = reports.points_by_name(application)
-            status["reason"] = reports.reason(application, status["points"])
+            chosen = self._options.get("points")
+            status["points"] = reports.points_by_name(application, chosen)
+            if chosen is None:
+                status["reason"] = reports.reason(application, status["points"])
         self._send({"status": status})
 
 

@@ -37,6 +37,7 @@ SECONDS = 5
 SLOW_SECONDS = 440
 TAIL_SECONDS = 200  # longer than full_hold_s
 TAIL_MA = 1_000
+CHANGE_S = 60  # when a person sets another design capacity
 CELLS = 16
 CELL_MV = {0: (2950, 3480), 1: (3300, 4150)}  # LFP and NMC: nearly empty, full
 CURRENTS_MA = (0, 20_000, -35_000, 3_000, -20_000, 0, 50_000)
@@ -146,7 +147,8 @@ def can_turns(turns):
 def slow_turns(turns, chemistry=0):
     """The battery's own turn of every second, piece by piece as the application runs it: currents
     that jump and stand, cells from nearly empty to full, so that the estimate is lost and begins
-    anew, and the tail of a charge that ends at "full". Returns how often it found that.
+    anew, another design capacity, and the tail of a charge that ends at "full". Returns how often
+    it found that.
     """
     bench = operations.battery(CELLS, chemistry=chemistry)
     empty_mv, full_mv = CELL_MV[chemistry]
@@ -154,6 +156,9 @@ def slow_turns(turns, chemistry=0):
         bench.chip.current_ma = CURRENTS_MA[second // 20 % len(CURRENTS_MA)]
         if second > SLOW_SECONDS - TAIL_SECONDS:
             bench.chip.current_ma = TAIL_MA
+        if second == CHANGE_S:
+            design = bench.parameters.index("design_capacity_mah")
+            bench.parameters.change([(design, bench.setting("design_capacity_mah") * 9 // 10)])
         part = min(1, second / (SLOW_SECONDS - TAIL_SECONDS))
         for cell in range(CELLS):
             bench.chip.cell_mv[cell] = round(empty_mv + part * (full_mv - empty_mv)) + cell

@@ -12,7 +12,7 @@ from bisect import bisect_right
 
 from bms.cell_model import CellModel
 from bms.events import Events
-from bms.health import Health
+from bms.health import LEAKY, WEAK, Health
 from bms.points import Points
 from bms.soc import EMPTY, FULL
 from cells.lfp import CELL
@@ -31,6 +31,7 @@ TAU_S = 90.0
 # estimation.md section 4: the A123 cell at these temperatures, against 25 degrees.
 KNOWN_C = (-5, 5, 15, 25, 35, 45)
 KNOWN_MOHM = (28.5, 17.2, 12.2, 9.68, 8.40, 7.53)
+WEAK_CELL, LEAKY_CELL = 3, 8  # of `damaged`, counted from 0
 
 
 def between(xs, ys, x):
@@ -220,3 +221,52 @@ class Stand:
     def rest(self, hours, dt=60):
         for _ in range(int(hours * 3600 / dt)):
             self.turn(dt, 0.0)
+
+
+def names(stand):
+    """Cells that are named: (weak, leaky), counted from 0."""
+    return tuple(
+        {cell for cell in range(16) if stand.health.kept[place] >> cell & 1}
+        for place in (WEAK, LEAKY)
+    )
+
+
+def cycle(stand, times=1, dt=60):
+    for _ in range(times):
+        stand.charge(dt=dt)
+        stand.discharge(dt=dt)
+
+
+def fade(stand, times):
+    """Cycles that take 1 % of the capacity in 20."""
+    for _ in range(times):
+        for cell in range(len(stand.pack.capacity_ah)):
+            stand.pack.capacity_ah[cell] *= 1 - 0.01 / 20
+        cycle(stand, dt=120)
+
+
+def live(stand, days, empty_every=7, balanced=True, first=0):
+    """Days of a house: full at noon, balanced there, half used at night, empty once a week."""
+    pack = stand.pack
+    for day in range(first, first + days):
+        stand.charge(dt=60)
+        if balanced:
+            cells = zip(pack.soc, pack.capacity_ah, strict=True)
+            lacks = [1000 * (1 - soc) * ah for soc, ah in cells]
+            for cell, lack in enumerate(lacks):
+                pack.bleed(cell, max(0.0, max(lacks) - lack - 50))
+        if day % empty_every == 3:
+            stand.discharge(dt=60)
+        else:
+            for _ in range(150):
+                stand.turn(60, -0.2 * stand.design_ah)
+        stand.rest(15)
+
+
+def damaged(seed, weak=True, leaky=True):
+    pack = Pack(cells=16, spread=0.01, seed=seed)
+    if weak:
+        pack.capacity_ah[WEAK_CELL] = 90.0
+    if leaky:
+        pack.leak_ma[LEAKY_CELL] = 5.5  # the others: about 0.5 mA
+    return Stand(pack)

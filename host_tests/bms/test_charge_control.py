@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bms.charge_control import ABSORPTION, BULK, FLOAT, ChargeControl
 from bms.limit_curves import PHASES, SIGNALS
+from bms.points import PHASE_STALLED
 from bms.table import INVALID
 from host_tests.bms.bench import Bench, parameters_with
 
@@ -30,6 +31,7 @@ class Bed:
         self.drop_mv = 0
         self.low_mv = self.high_mv = 3340
         self.mean_mv = None
+        self.current_ma = 0
 
     def run(self, seconds, turn_ms=1000):
         for _ in range(int(seconds * 1000 / turn_ms)):
@@ -38,6 +40,7 @@ class Bed:
                 "cell_max_mv": self.high_mv,
                 "pack_voltage_mv": self.mean_mv or (self.low_mv + self.high_mv) // 2,
                 "soc_bp": self.soc_bp,
+                "current_ma": self.current_ma,
             }
             signals = array("i", [values.get(name, 0) for name in SIGNALS])
             self.control.step(turn_ms, signals, self.drop_mv, self.full_age_s)
@@ -72,10 +75,11 @@ def floating(**settings):
 
 
 def test_the_words_are_those_of_the_phases():
-    assert [PHASES[phase] for phase in (BULK, ABSORPTION, FLOAT)] == [
+    assert [PHASES[phase] for phase in (BULK, ABSORPTION, FLOAT, PHASE_STALLED)] == [
         "bulk",
         "absorption",
         "float",
+        "stalled",
     ]
 
 
@@ -248,6 +252,86 @@ def test_an_empty_cell_asks_for_charge_whatever_the_state_of_charge_says():
     assert bed.run(1).control.force_charge_requested == 1
 
 
+# A charger that can not reach full
+
+TAIL_MA, HALF_HOUR_S = 5000, 1800  # default of full_current_ma
+
+
+def held(cell_mv=3380, **settings):
+    """A charger has charged in earnest up to its own voltage, which is too low."""
+    bed = Bed(**settings)
+    for mv in (3340, 3360, cell_mv):
+        bed.cells(mv - 10, mv + 10, mv).current_ma = 2 * TAIL_MA
+        bed.run(60)
+    assert bed.phase == BULK
+    return bed
+
+
+@pytest.mark.parametrize("current_ma", [0, -500, 1000, TAIL_MA - 1])
+def test_a_charger_that_holds_the_cells_below_full_for_half_an_hour_has_stalled(current_ma):
+    bed = held()
+    bed.current_ma = current_ma
+    assert bed.cells(3365, 3385, 3375).run(HALF_HOUR_S - 1).phase == BULK
+    assert bed.run(1).phase == PHASE_STALLED
+    assert bed.cell_mv == CHARGE_MV  # what it may apply is as before
+
+
+@pytest.mark.parametrize("current_ma", [-501, TAIL_MA, 2 * TAIL_MA])
+def test_with_a_load_or_a_charging_current_it_has_not(current_ma):
+    bed = held()
+    bed.current_ma = current_ma
+    assert bed.run(3 * HALF_HOUR_S).phase == BULK
+
+
+def test_the_half_hour_is_without_a_break():
+    bed = held()
+    for _ in range(3):
+        bed.current_ma = 100
+        bed.run(HALF_HOUR_S - 1)
+        bed.current_ma = TAIL_MA
+        assert bed.run(1).phase == BULK
+
+
+def test_a_sun_that_sets_is_no_charger_that_holds():
+    """Without the current the cells fall by its drop over their resistance: 10 A over 0.6 mohm."""
+    bed = held().cells(3364, 3384, 3374)
+    bed.current_ma = 100
+    assert bed.run(3 * HALF_HOUR_S).phase == BULK
+
+
+def test_a_charger_that_is_small_all_day_has_nothing_to_hold():
+    bed = Bed().cells(3330, 3340)
+    bed.current_ma = 2 * TAIL_MA - 1
+    bed.run(60)
+    bed.current_ma = 4000
+    assert bed.run(3 * HALF_HOUR_S).phase == BULK
+
+
+def test_a_stalled_charge_stays_in_sight_until_it_goes_on():
+    bed = held()
+    bed.current_ma = 100
+    bed.run(HALF_HOUR_S)
+    bed.current_ma = -20000
+    bed.cells(3250)
+    assert bed.run(12 * 3600, 60000).phase == PHASE_STALLED  # the night: somebody may look
+    bed.current_ma = 2 * TAIL_MA
+    assert bed.run(1).phase == BULK
+    bed.cells(3370, 3390, 3380).run(60)
+    bed.current_ma = 100
+    bed.run(HALF_HOUR_S)
+    assert bed.phase == PHASE_STALLED
+    assert bed.cells(3430, 3450).run(1).phase == ABSORPTION
+
+
+def test_after_a_full_charge_the_charger_is_looked_at_anew():
+    bed = held()
+    bed.cells(3440, 3470).run(1)
+    assert bed.phase == ABSORPTION
+    bed.soc_bp = 8000
+    bed.cells(3385, 3385).current_ma = 100
+    assert bed.run(2 * HALF_HOUR_S).phase == BULK
+
+
 # The voltage limit
 
 
@@ -380,7 +464,7 @@ def test_whatever_happens_the_limit_is_bounded_and_its_steps_are(chemistry, turn
         rest_mv = low_mv + spread // 2 - drop_mv
         if control.voltage_mv < before_mv and control.phase == BULK:
             assert control.voltage_mv >= min(before_mv, 8 * rest_mv) - 8 * (6 + spread)
-        assert control.phase in (BULK, ABSORPTION, FLOAT)
+        assert control.phase in (BULK, ABSORPTION, FLOAT, PHASE_STALLED)
 
 
 # To the millisecond and the microvolt
@@ -510,6 +594,18 @@ def test_the_points_follow_the_phases():
     for _ in range(61):
         bench.slow()
     assert bench.point("force_charge_requested") == 1
+
+
+def test_the_point_says_that_the_charger_stalled():
+    bench = Bench().start()
+    bench.chip.set_cells(3390)
+    for current_ma, turns in ((20000, 10), (1000, 1801)):
+        bench.chip.current_ma = current_ma
+        bench.step()
+        for _ in range(turns):
+            bench.slow()
+    assert bench.point("charge_phase") == PHASE_STALLED
+    assert bench.point("charge_voltage_limit_mv") == 4 * CHARGE_MV
 
 
 def test_full_with_little_current_ends_absorption():

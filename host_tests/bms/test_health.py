@@ -11,18 +11,18 @@ from bms.health import CAPACITY, CELLS, LEAKY, POINTS, WEAK
 from bms.points import Points
 from bms.soc import FULL, SocEstimator
 from bms.table import INVALID
-from host_tests.bms.ageing_pack import Pack, Stand
+from host_tests.bms.ageing_pack import (
+    LEAKY_CELL,
+    WEAK_CELL,
+    Pack,
+    Stand,
+    cycle,
+    damaged,
+    fade,
+    live,
+    names,
+)
 from host_tests.bms.bench import Bench
-
-WEAK_CELL, LEAKY_CELL = 3, 8
-
-
-def names(stand):
-    """Cells that are named: (weak, leaky), counted from 0."""
-    return tuple(
-        {cell for cell in range(16) if stand.health.kept[place] >> cell & 1}
-        for place in (WEAK, LEAKY)
-    )
 
 
 def logged(stand):
@@ -34,39 +34,6 @@ def logged(stand):
         assert event[0] == events.CELLS
         found.append((event[1], event[2]))
     return found
-
-
-def cycle(stand, times=1, dt=60):
-    for _ in range(times):
-        stand.charge(dt=dt)
-        stand.discharge(dt=dt)
-
-
-def live(stand, days, empty_every=7, balanced=True):
-    """Days of a house: full at noon, balanced there, half used at night, empty once a week."""
-    pack = stand.pack
-    for day in range(days):
-        stand.charge(dt=60)
-        if balanced:
-            cells = zip(pack.soc, pack.capacity_ah, strict=True)
-            lacks = [1000 * (1 - soc) * ah for soc, ah in cells]
-            for cell, lack in enumerate(lacks):
-                pack.bleed(cell, max(0.0, max(lacks) - lack - 50))
-        if day % empty_every == 3:
-            stand.discharge(dt=60)
-        else:
-            for _ in range(150):
-                stand.turn(60, -0.2 * stand.design_ah)
-        stand.rest(15)
-
-
-def damaged(seed, weak=True, leaky=True):
-    pack = Pack(cells=16, spread=0.01, seed=seed)
-    if weak:
-        pack.capacity_ah[WEAK_CELL] = 90.0
-    if leaky:
-        pack.leak_ma[LEAKY_CELL] = 5.5  # the others: about 0.5 mA
-    return Stand(pack)
 
 
 @pytest.mark.parametrize("offset_ma", [0, 100, -100])
@@ -97,10 +64,7 @@ def test_a_pack_that_fades_by_1_percent_in_20_cycles_is_followed_with_less_than_
     stand = Stand(Pack(cells=4, capacity_ah=100))
     cycle(stand, 2, dt=120)
     first = stand.health.capacity_mah / (1000 * stand.pack.usable_ah())
-    for _ in range(60):
-        for cell in range(4):
-            stand.pack.capacity_ah[cell] *= 1 - 0.01 / 20
-        cycle(stand, dt=120)
+    fade(stand, 60)
     now = stand.health.capacity_mah / (1000 * stand.pack.usable_ah())
     assert 0 < now - first < 0.01
 

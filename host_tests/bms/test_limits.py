@@ -252,6 +252,59 @@ def test_heat_that_the_sensors_do_not_show_yet_counts():
     assert found_ma < 0.8 * aims(parameters, model, temperature_max_dc=540)[DISCHARGE][0]
 
 
+# While the warnings are the trips: the setting's default, from there back to where all is offered
+TIGHT_ROWS = (
+    (CHARGE, "temperature_max_dc", 450, -50, 50000),
+    (CHARGE, "temperature_min_dc", 50, 50, 50000),
+    (DISCHARGE, "temperature_max_dc", 550, -50, 100000),
+    (DISCHARGE, "temperature_min_dc", -150, 50, 100000),
+    (DISCHARGE, "board_temperature_dc", 750, -100, 100000),
+    (CHARGE, "afe_temperature_dc", 700, -100, 50000),
+)
+
+
+@pytest.mark.parametrize(("direction", "signal", "warn", "back", "most_ma"), TIGHT_ROWS)
+def test_while_warnings_are_trips_the_curves_end_there(
+    parameters, direction, signal, warn, back, most_ma
+):
+    limits = Limits(parameters)
+    limits.tight = True
+    assert seen(limits, **{signal: warn})[direction][0] == 0
+    assert seen(limits, **{signal: warn + back // 2})[direction][0] == most_ma // 2
+    assert seen(limits, **{signal: warn + back})[direction][0] == most_ma
+    limits.tight = False
+    assert seen(limits, **{signal: warn})[direction][0] == most_ma
+
+
+@pytest.mark.parametrize("direction", [CHARGE, DISCHARGE])
+def test_while_warnings_are_trips_a_peak_goes_no_further_than_what_lasts(direction):
+    """A model of hardly any polarization: 10 s and 60 s ask for the same current."""
+    parameters = parameters_with({})
+    model = CellModel(ramp_cell(r0_uohm=[60000, 20000, 16000], rc_permille=[1, 1]))
+    signal, at_mv = (("cell_max_mv", 3495), ("cell_min_mv", 3005))[direction]
+    limits = Limits(parameters, model)
+    wide_ma, why = seen(limits, **{signal: at_mv, "pack_voltage_mv": 3300})[direction]
+    limits.tight = True
+    tight_ma, tight_why = seen(limits, **{signal: at_mv, "pack_voltage_mv": 3300})[direction]
+    assert (why, tight_why) == ("cell_voltage_in_60_s", "cell_voltage_in_10_s")
+    assert tight_ma == pytest.approx(wide_ma, rel=0.01)
+
+
+def test_while_warnings_are_trips_heat_ends_a_kelvin_before_them(parameters):
+    limits = Limits(parameters, CellModel(ramp_cell()))
+    limits.tight = True
+    assert seen(limits, temperature_max_dc=540)[DISCHARGE] == (0, "heat")
+    limits.tight = False
+    assert seen(limits, temperature_max_dc=540)[DISCHARGE][0] > 0
+
+
+def test_the_battery_tells_its_limits():
+    bench = Bench().start()
+    for tight in (True, False):
+        bench.battery.tighten(tight)
+        assert bench.battery._limits.tight == tight
+
+
 @pytest.mark.parametrize(("at_dc", "any_left"), [(590, False), (589, True)])
 def test_heat_ends_a_kelvin_before_the_trip(at_dc, any_left):
     parameters = parameters_with({"overtemperature_discharge_warn_dc": 600})

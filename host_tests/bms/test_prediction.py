@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bms.cell_model import CellModel
+from bms.limit_curves import REASONS
+from bms.limits import PEAK
 from bms.prediction import HORIZONS_S, Prediction
 from host_tests.bms.bench import parameters_with
 from host_tests.bms.made_up_cells import ramp_cell
@@ -107,4 +109,56 @@ def test_the_worst_cell_that_was_measured_counts_at_its_temperature(temperature_
 def test_a_resistance_of_nearly_nothing_still_divides():
     found = prediction(1000000, r0_uohm=[1, 1, 1], rc_tau_s=[], rc_permille=[])
     found.step(1000, 1000, 250)
-    assert found.current_ma(0, 1) > 0
+    assert found.current_ma(0, 1) == 1_000_000 + 1000  # a millivolt over a microohm
+    found.learned = Learned(True, 100, 100)
+    found.step(1000, 1000, 251)
+    assert found.current_ma(0, 1) == 1_000_000 + 1000
+
+
+# To the milliampere: a cell of 2 Ah, 10 mohm and a quarter more; branches of 30 s (half of it) and
+# 900 s (0.8 of it). Of these 28 % and 1.1 % are there after 10 s, 86 % and 6.4 % after 60 s.
+FAST_UOHM = 12500
+IN_10_S, IN_60_S = 1000 + 141 + 8, 1000 + 432 + 51
+
+
+def test_the_horizons_are_those_of_the_words():
+    words = [f"cell_voltage_in_{seconds}_s" for seconds in HORIZONS_S]
+    assert words == list(REASONS[PEAK : PEAK + 2])
+
+
+def test_before_the_first_turn_nothing_is_known_and_nothing_flows():
+    found = prediction(2000)
+    assert list(found._branch_ma) == [0, 0]
+    assert found.resistance_uohm == 1
+    for horizon in (0, 1):
+        assert found.current_ma(horizon, 0) == 0
+        assert found.current_ma(horizon, 1) == 1_000_000
+
+
+def test_the_resistance_for_lasting_currents():
+    found = prediction(2000)
+    found.step(1000, 0, 250)
+    assert found.resistance_uohm == FAST_UOHM * (1000 + 500 + 800) // 1000
+    found.learned = Learned(True, 1, 2)
+    found.learned.drop_uv = array("i", [2000, 40_000])  # 20 mohm: twice the model's
+    found.step(1000, 0, 251)
+    known = FAST_UOHM * found._model.r0_uohm(251, 2000) // 10_000
+    assert found.resistance_uohm == pytest.approx(2 * known * 2300 // 1000, abs=3)
+
+
+@pytest.mark.parametrize(("horizon", "permille"), [(0, IN_10_S), (1, IN_60_S)])
+def test_the_current_of_a_rested_cell(horizon, permille):
+    found = prediction(2000)
+    found.step(1000, 0, 250)
+    room_mv = 16_000
+    uohm = FAST_UOHM * permille // 1000
+    assert found.current_ma(horizon, room_mv) == room_mv * 100_000 // uohm * 10
+
+
+def test_what_holds_a_cell_where_it_is_after_half_a_minute_of_100_a():
+    """The branch of 30 s has caught up with half of it, that of 900 s with a thirty-first."""
+    found = prediction(2000)
+    found.step(30_000, 100_000, 250)
+    fast_ma, slow_ma = 50_000, 3225
+    assert found.current_ma(0, 0) == (10**8 + 141 * fast_ma + 8 * slow_ma) // IN_10_S
+    assert found.current_ma(1, 0) == (10**8 + 432 * fast_ma + 51 * slow_ma) // IN_60_S

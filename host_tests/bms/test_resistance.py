@@ -224,3 +224,150 @@ def test_a_cold_and_a_warm_cell_are_the_same_cell_at_25_degrees(
 ):
     at_25 = replay(name, capacity_mah, temperature_dc)
     assert 1000 * at_25 == pytest.approx(A123_25C_MOHM, rel=0.07)
+
+
+# To the microvolt: without noise, in steps of whole millivolts
+
+
+class Exact:
+    """Pairs of scans of cells of 100 Ah: 0 A, then `step_ma`, and what each voltage moved."""
+
+    def __init__(self, cells=1, model=None, design_mah=100_000):
+        self.resistance = Resistance(cells, model or CellModel(ramp_cell()), design_mah)
+        self.cells = cells
+
+    def pair(self, *moved_mv, step_ma=100_000, soc_bp=5000, elapsed_ms=SECOND_MS, dc=250):
+        self.resistance.forget_scan()
+        for current_ma, moved in ((0, [0] * self.cells), (step_ma, moved_mv)):
+            view = memoryview(array("i", [3300 + mv for mv in moved]))
+            self.resistance.step(elapsed_ms, view, current_ma, dc, soc_bp)
+        return self
+
+    @property
+    def drop_uv(self):
+        return list(self.resistance.drop_uv)
+
+
+def test_at_first_nothing_is_known():
+    exact = Exact(2)
+    resistance = exact.resistance
+    assert exact.drop_uv == list(resistance.new_uv) == [0, 0]
+    assert not resistance.learned
+    assert (resistance._weight, resistance._agreed, resistance._refused) == (0, 0, 0)
+    assert resistance.uohm(0) == 200  # 10 mohm of a cell of 2 Ah, at 100 Ah
+
+
+def test_the_first_pair_is_taken_as_it_is():
+    assert Exact(2).pair(50, 60).drop_uv == [50_000, 60_000]
+    assert Exact(2).pair(-50, -60, step_ma=-100_000).drop_uv == [50_000, 60_000]
+
+
+@pytest.mark.parametrize(
+    ("given", "learns"),
+    [
+        ({"step_ma": 10_000}, True),
+        ({"step_ma": 9999}, False),
+        ({"step_ma": -10_000}, True),
+        ({"step_ma": -9999}, False),
+        ({"soc_bp": 2000}, True),
+        ({"soc_bp": 1999}, False),
+        ({"soc_bp": 9000}, True),
+        ({"soc_bp": 9001}, False),
+        ({"elapsed_ms": 500}, True),
+        ({"elapsed_ms": 499}, False),
+        ({"elapsed_ms": 2000}, True),
+        ({"elapsed_ms": 2001}, False),
+    ],
+)
+def test_which_pairs_count(given, learns):
+    assert bool(Exact().pair(50, **given).drop_uv[0]) == learns
+
+
+def test_a_step_is_rounded_to_the_nearest_of_its_1024_parts():
+    exact = Exact().pair(50, step_ma=100_049)  # 1024.502 parts
+    assert exact.resistance._weight == 1025 * 1025 // 1024
+    exact = Exact().pair(50, step_ma=100_048)  # 1024.492
+    assert exact.resistance._weight == 1024
+    exact = Exact().pair(50, dc=125)  # half-way from 30 to 10 mohm: twice the reference
+    assert exact.resistance._weight == 4 * 1024
+    assert exact.drop_uv == [25_000]
+
+
+def test_old_pairs_are_forgotten_slowly():
+    exact = Exact()
+    weights = [exact.pair(50).resistance._weight for _ in range(3)]
+    assert weights == [1024, 2047, 3070]
+
+
+def test_pairs_are_averaged_by_their_weights():
+    exact = Exact().pair(50).pair(53)
+    assert exact.drop_uv == [50_000 + round(3000 * 1024 / 2047)]
+
+
+def test_what_differs_by_more_than_half_and_3_mv_a_cell_is_left_out():
+    for drops, moved_mv, counts in (
+        ((50_000, 50_000), (78, 78), True),  # 56 mV more than 100: just so
+        ((50_000, 49_999), (78, 78), False),
+        ((50_000, 50_000), (22, 22), True),
+        ((50_001, 50_002), (22, 22), False),
+    ):
+        exact = Exact(2)
+        for cell, drop_uv in enumerate(drops):
+            exact.resistance.restore(cell, drop_uv, drop_uv)
+        assert (exact.pair(*moved_mv).drop_uv != list(drops)) == counts
+
+
+@pytest.mark.parametrize("step_ma", [100_000, -100_000])
+def test_four_pairs_that_agree_are_learned_and_are_the_first_value(step_ma):
+    exact = Exact(2)
+    for pair in range(1, 6):
+        exact.pair(step_ma // 1000, step_ma // 1000, step_ma=step_ma)  # 1 mohm: little noise
+        assert exact.resistance.learned == (pair >= 4)
+    assert list(exact.resistance.new_uv) == [100_000, 100_000]
+    assert exact.resistance.uohm(1) == 1000
+
+
+@pytest.mark.parametrize(("agreed", "refusals"), [(5, 6), (20, 21), (40, 21)])
+def test_as_many_as_agreed_and_one_more_take_it_back(agreed, refusals):
+    exact = Exact()
+    for _ in range(agreed):
+        exact.pair(100)
+    for _ in range(refusals - 1):
+        exact.pair(1000)
+        assert exact.resistance.learned
+        assert exact.drop_uv == [100_000]
+    exact.pair(1000)
+    assert not exact.resistance.learned
+    assert exact.pair(1000).drop_uv == [1_000_000]  # the first of the next ones
+
+
+def test_a_pair_that_agrees_makes_the_count_of_others_begin_anew():
+    exact = Exact()
+    for _ in range(5):
+        exact.pair(100)
+    for _ in range(3):
+        for _ in range(6 - 1):
+            exact.pair(1000)
+        exact.pair(100)
+        assert exact.resistance.learned
+
+
+def test_enough_is_noise_of_1_5_percent():
+    """Of 1470 uV a pair, over the square root of the weight in units of 32 (1024 parts)."""
+    resistance = Exact().resistance
+    resistance.restore(0, 100, 100)
+    assert resistance.learned
+    assert resistance._weight == (1470 * 32 * 67 // 100) ** 2
+    for nothing_uv in (0, -5):
+        resistance.restore(0, nothing_uv, 100)
+        assert resistance._weight == 0
+        assert not resistance.learned
+
+
+def test_what_was_kept_bears_as_many_refusals_as_what_was_learned_long_ago():
+    exact = Exact()
+    exact.resistance.restore(0, 100_000, 100_000)
+    for _ in range(20):
+        exact.pair(1000)
+        assert exact.resistance.learned
+    assert not exact.pair(1000).resistance.learned

@@ -169,3 +169,82 @@ def test_a_pack_held_at_the_limit_never_reaches_the_temperature():
         model.step(1000, int(1000 * current_a), UOHM, int(10 * sensor_k), int(10 * sensor_k))
         current_a = model.limit_ma(MOST, 500 - int(10 * sensor_k), UOHM) / 1000
     assert 48 <= sensor_k < 50.1  # a sensor shows tenths
+
+
+# To the microkelvin: 280 Ah are 5320 J/K; 100 A through 0.5 mohm are 5 W, 939 uK a second
+
+
+def test_nothing_is_hidden_nor_shown_at_first():
+    model = thermal()
+    assert (model._hidden_uk, model._shown_uk) == (0, 0)
+    assert (model._warm_dc, model._cold_dc) == (0, 0)
+
+
+def test_heat_of_a_second_and_of_half_a_second():
+    model = run(thermal(), 1, 100_000)
+    assert model._hidden_uk == 939
+    model.step(500, 100_000, UOHM, 250, 250)
+    assert model._hidden_uk == 939 + 469 - 1  # 939 // 300 * 500 // 1000 was shown
+    late = thermal()
+    late.step(30_000, 100_000, 20_000, 250, 250)
+    assert late._hidden_uk == 37_593
+
+
+def test_the_sensors_show_a_part_of_what_is_hidden():
+    model = run(thermal(), 1, 0)
+    model._hidden_uk = 3_000_000
+    model.step(1000, 0, UOHM, 250, 250)
+    assert (model._hidden_uk, model._shown_uk) == (2_990_000, 10_000)
+    model.step(500, 0, UOHM, 250, 250)
+    assert (model._hidden_uk, model._shown_uk) == (2_990_000 - 4983, 14_983)
+
+
+def test_no_more_than_50_kelvin_are_hidden():
+    model = thermal()
+    model._hidden_uk = 49_999_999
+    model.step(1000, 1_000_000, 20_000, 250, 250)
+    assert model._hidden_uk == 50_000_000
+
+
+def test_five_minutes_are_five_minutes():
+    model = thermal()
+    model.step(1000, 0, UOHM, 250, 300)
+    for warm_dc in (320, 350):
+        before_dc = model.warmer_dc
+        for elapsed_ms in (*[1000] * 299, 999, 1):
+            model.step(elapsed_ms, 0, UOHM, 250, warm_dc)
+            assert model.warmer_dc == before_dc
+        model.step(1, 0, UOHM, 250, warm_dc)
+        assert model.warmer_dc > before_dc or warm_dc == 350
+        assert model.warmer_dc == min(30, 2 * (warm_dc - (300 if warm_dc == 320 else 320)))
+
+
+@pytest.mark.parametrize(
+    ("hidden_uk", "limit_ma"),
+    [
+        (0, 707_100),  # 30 K in 600 s: 50,000 uK/s, 266 W; over 0.532 mohm 500,000 A^2
+        (300, 707_000),  # 49,999 uK/s
+    ],
+)
+def test_a_microkelvin_counts(hidden_uk, limit_ma):
+    model = thermal()
+    model._hidden_uk = hidden_uk
+    assert model.limit_ma(MOST, 300, 532) == limit_ma
+
+
+def test_a_current_that_uses_up_exactly_the_room_is_offered_whole():
+    model = thermal()
+    model._hidden_uk = 36_600  # 0.6 K less this are 939 uK/s
+    assert model.limit_ma(100_000, 6, UOHM) == 100_000
+    assert model.limit_ma(100_100, 6, UOHM) == 99_900  # rounded down
+
+
+def test_when_the_room_is_used_up_exactly_nothing_is_left():
+    model = thermal()
+    model._hidden_uk = 100_000
+    assert model.limit_ma(100, 1, UOHM) == 0
+
+
+def test_the_smallest_cell_of_the_settings_still_divides():
+    model = thermal(design_capacity_mah=500, heat_capacity_j_k_ah=5)
+    assert model._joule_per_kelvin() == 2

@@ -8,7 +8,7 @@ from bms import capacity, events
 from bms.cell_model import CellModel
 from bms.events import Events
 from bms.health import LEAKY, PAIRS, WEAK, Health
-from bms.points import STATE_FAULT
+from bms.points import PHASE_STALLED, STATE_FAULT
 from bms.soc import EMPTY, FULL
 from cells.lfp import CELL
 
@@ -44,6 +44,15 @@ def test_a_new_pack_has_nothing_to_show_yet(board, health):
         "Use           12 full cycles' worth, 3 deep discharges, guarded for 175 d 0 h"
     )
     assert lines[4] == "   1          --        --        --       --"
+
+
+def test_it_says_that_the_charger_ends_below_full(board, health):
+    assert not any("below full" in line for line in board.ask("health"))
+    board.publish(charge_phase=PHASE_STALLED)
+    assert (
+        "Charging ends below full, so this can not be kept up to date: see `status`."
+        in board.ask("health")
+    )
 
 
 def test_a_known_pack_is_a_table_with_a_line_for_each_cell(board, health):

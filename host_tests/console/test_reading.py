@@ -155,6 +155,17 @@ def test_status_says_why_contactors_stay_open_and_what_to_do(board):
     assert any("Lower the charger's voltage" in line for line in lines)
 
 
+def test_status_says_that_the_charger_ended_below_full_and_what_to_do(board):
+    board.publish(charge_phase=points.PHASE_STALLED)
+    lines = board.ask("status")
+    at = next(at for at, line in enumerate(lines) if "ended below full" in line)
+    assert lines[at].endswith("A cell has to reach 3.450 V.")
+    assert lines[at + 1].startswith("  Raise it to 14.00 V:")
+    assert any(line.startswith("May charge") and "14.00 V; stalled:" in line for line in lines)
+    board.publish(charge_phase=0)
+    assert not any("below full" in line for line in board.ask("status"))
+
+
 def test_status_and_faults_name_the_lead_and_the_failed_checks(board):
     board.publish(suspect_lead=3, self_test_failed=0b1001_1000)
     expected = [

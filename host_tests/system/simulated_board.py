@@ -59,11 +59,12 @@ def run_board(
     send_after_s=0,
     image=None,
     root=ROOT,
+    take=None,
     **options,
 ):
     """Run the board for `duration_s` simulated seconds. `send` maps a port to bytes written to it
-    after some real seconds; `root` is the checkout whose firmware runs; the other options are
-    start.py's."""
+    after some real seconds; `root` is the checkout whose firmware runs; `take` is called with each
+    status as it comes (those of a day are too many to keep); the other options are start.py's."""
     listeners = {name: socket.create_server(("127.0.0.1", 0)) for name in (*_PORTS, "control")}
     arguments = {
         "image": str(image or tmp_path / "flash.img"),
@@ -99,7 +100,10 @@ def run_board(
             connection, _ = listener.accept()
             if send and name in send:
                 threading.Timer(send_after_s, connection.sendall, [send[name]]).start()
-            thread = threading.Thread(target=_collect, args=(run, name, connection))
+            work = _collect
+            if take and name == "control":
+                work = _follow
+            thread = threading.Thread(target=work, args=(run, name, connection, take))
             thread.start()
             threads.append(thread)
         run.output, _ = process.communicate()
@@ -121,7 +125,19 @@ def run_board(
     return run
 
 
-def _collect(run, name, connection):
+def _follow(run, name, connection, take):
+    """Hand on each status; keep the other messages."""
+    kept = []
+    with connection.makefile("rb") as lines:
+        for line in lines:
+            if line.startswith(b'{"status"'):
+                take(json.loads(line)["status"])
+            else:
+                kept.append(line)
+    run.received[name] = b"".join(kept)
+
+
+def _collect(run, name, connection, _take):
     data = bytearray()
     with connection:
         while True:

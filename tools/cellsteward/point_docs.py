@@ -72,6 +72,7 @@ _PHASE_SENTENCES = (
     "Charge up to `charge_cell_mv` per cell",
     "A cell looks full: the same voltage, until the current is small and the cells are together",
     "Full: `float_cell_mv` per cell, until charge is missing",
+    "As bulk, but the charger holds the cells below `full_cell_mv`: its voltage is too low",
 )
 _REASON_SENTENCES = (
     "There is no trustworthy measurement: nothing is offered",

@@ -5,7 +5,9 @@ Columns: address | bytes | value | what it is. Numbers are hexadecimal; the valu
 is not listed keeps the chip's default: regulators, communication and OTP are never touched, they
 may feed our processor or lock us out. Read once (bq76952_image), so it costs no memory afterwards.
 Sources: SLUUBY2B (BQ76952 technical reference manual) and afe.md section 4; pin functions as in
-TI's example code for the family (SLUAA11B).
+TI's example code for the family (SLUAA11B). Balancing: SLUUBY2B 13.3.11.5 (interval, 20 s by
+default) and 13.3.11.6 (most cells, 1 by default); the addresses 9339 and 933A are also those of
+TI's header for the family (BQ769x2Header.h, "Settings:Cell Balancing Config").
 
 Latches. A short circuit stays latched (SCDL) in the chip at the first event, also if the processor
 is dead; three fast discharge over-currents do (OCDL) if less than the decay time lies between two

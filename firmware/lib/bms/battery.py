@@ -203,6 +203,7 @@ class Battery:
     def tighten(self, tight):
         """Whether the warning thresholds are the trips. Any context."""
         self._protection.tight = tight
+        self._limits.tight = tight
 
     def restore(self, words, restricted):
         """Before the first step: latched faults (WORDS of 16 bits) and open gates of before."""

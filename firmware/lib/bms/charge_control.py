@@ -8,6 +8,9 @@ So no phase can last for ever: a charger that stays a little below the limit sti
 absorption (it begins at `full_cell_mv`), absorption ends by time without any tail current, and
 float ends by either of two signs or by days. Charge that is missing is what has gone since the
 top, not what the state of charge says: one that is wrong would lead back to bulk for ever.
+A charger that can not reach `full_cell_mv` is told from the sun that sets: its current ends while
+the cells stand where it charged them to in earnest, and without the sun they fall by the drop over
+their resistance. That is a phase of its own, `stalled`, so that somebody can say so.
 
 The voltage is for the pack, but what it must not pass is a cell: when the highest one passes
 `charge_cell_mv`, the limit is trimmed until that cell stays there. Retreating is eight times as
@@ -18,7 +21,8 @@ and never rises above `charge_cell_mv` per cell.
 Slow path; integers.
 """
 
-from bms.limits import CELL_MAX, CELL_MIN, PACK, SOC
+from bms.limits import CELL_MAX, CELL_MIN, CURRENT, PACK, SOC
+from bms.points import PHASE_STALLED
 from bms.table import INVALID
 
 BULK = 0
@@ -29,6 +33,10 @@ _TOP_MV = 20  # this far below `full_cell_mv` a cell still counts as at the top
 _TOGETHER_MV = 30  # cells closer than this need no longer absorption
 _LOW_MS = 300000  # a voltage sags under load; this long it is no sag any more
 _FRESH_S = 60  # full so long ago is full now
+_EARNEST = 2  # so many times the tail current: it charges, and does not only hold
+_BACK_SHARE = 10  # noise around no current: a tenth of the tail current flows the other way
+_HELD_MV = 5  # cells that a charger holds stand still within this
+_STALLED_MS = 1800000  # long after the polarization and the hysteresis of most cells
 _RETREAT = 8  # trim grows by 1/8 of a cell's excess a second
 _RETURN = 64  # and shrinks by 1/64 of its room
 _BELOW_REST = 4  # 1/4 of an excess: a charger's meter is not exact
@@ -42,8 +50,9 @@ _TIME_MAX_MS = 1 << 29
 
 
 class ChargeControl:
-    """phase: BULK, ABSORPTION or FLOAT; voltage_mv: what a charger may apply to the pack;
-    full_charge_requested, force_charge_requested: what a link may ask of the inverter, 0 or 1.
+    """phase: BULK, ABSORPTION, FLOAT or bms.points.PHASE_STALLED; voltage_mv: what a charger may
+    apply to the pack; full_charge_requested, force_charge_requested: what a link may ask of the
+    inverter, 0 or 1.
 
     cells: number of cells in series.
     """
@@ -55,6 +64,7 @@ class ChargeControl:
         self._charge = index("charge_cell_mv")
         self._float = index("float_cell_mv")
         self._full = index("full_cell_mv")
+        self._tail = index("full_current_ma")
         self._low = index("rebulk_cell_mv")
         self._depth = index("rebulk_depth_bp")
         self._absorption = index("absorption_max_min")
@@ -72,6 +82,8 @@ class ChargeControl:
         self._top_ms = 0  # at the top since the bulk phase began
         self._low_ms = 0  # so long the cells have been low
         self._empty_ms = 0  # and the lowest one empty
+        self._held_mv = 0  # the mean cell's most while this bulk charged in earnest; 0: not yet
+        self._held_ms = 0  # so long it has stood there with hardly any current
         self._most_bp = 0  # charge since a cell looked full
         self._pause_ms = 0  # until a full charge is asked for again
         self._base_uv = _UV * self._values[self._charge]  # of a cell; moves to the phase's voltage
@@ -93,7 +105,7 @@ class ChargeControl:
         elapsed_ms = min(elapsed_ms, _MINUTE_MS)
         self._note_times(elapsed_ms, signals)
         self._request(signals, full_age_s)
-        self._choose_phase(signals, full_age_s)
+        self._choose_phase(elapsed_ms, signals, full_age_s)
         elapsed_ms = min(elapsed_ms, 1000)  # a late turn makes no larger step
         self._move_base(elapsed_ms)
         self._trim(elapsed_ms, signals, drop_mv)
@@ -125,13 +137,16 @@ class ChargeControl:
         ):
             self.force_charge_requested = 0
 
-    def _choose_phase(self, signals, full_age_s):
+    def _choose_phase(self, elapsed_ms, signals, full_age_s):
         values = self._values
-        if self.phase == BULK:
+        if self.phase == BULK or self.phase == PHASE_STALLED:
             if signals[CELL_MAX] >= values[self._full]:
                 self.phase = ABSORPTION
                 self._top_ms = 0
                 self._most_bp = signals[SOC]
+                self._held_mv = 0
+            else:
+                self._watch_charger(elapsed_ms, signals)
         elif self._is_missing(signals) or (self.phase == FLOAT and self.full_charge_requested):
             self.phase = BULK
         elif self.phase == ABSORPTION:
@@ -142,6 +157,20 @@ class ChargeControl:
                 self._pause_ms = _DAY_MS  # this charger can not: not again and again
             if over or (full and together):
                 self.phase = FLOAT
+
+    def _watch_charger(self, elapsed_ms, signals):
+        """Below the top: does the charger hold the cells there?"""
+        tail_ma = self._values[self._tail]
+        current_ma = signals[CURRENT]
+        mean_mv = signals[PACK]
+        if current_ma >= _EARNEST * tail_ma:
+            self.phase = BULK
+            self._held_mv = max(self._held_mv, mean_mv)
+        holds = -tail_ma // _BACK_SHARE <= current_ma < tail_ma
+        stands = self._held_mv > 0 and mean_mv >= self._held_mv - _HELD_MV
+        self._held_ms = _longer(self._held_ms, holds and stands, elapsed_ms)
+        if self._held_ms >= _STALLED_MS:
+            self.phase = PHASE_STALLED
 
     def _is_missing(self, signals):
         """Whether charge has gone since a cell looked full."""

@@ -5,7 +5,8 @@ the other on. Where the two lie closer together than the row's span, the first m
 equal settings never offer the full current up to a trip. Spans below 0: falling values bind.
 The settings make three bands (standard, up to a warning, up to a trip): voltages end at the
 warning, because a cell moves fast there; temperatures move slowly and end at the trip itself,
-which the forecast of bms.thermal keeps away from.
+which the forecast of bms.thermal keeps away from. While the warnings are the trips
+(`link_loss_policy`), a row from a warning to its trip ends at the warning.
 Only read at the start and by people: the module is given back (bms.table).
 """
 
@@ -17,7 +18,7 @@ REASONS = (
 )  # fmt: skip
 """What binds, as the points `charge_limit_reason` and `discharge_limit_reason` number it."""
 
-PHASES = ("bulk", "absorption", "float")
+PHASES = ("bulk", "absorption", "float", "stalled")
 """What the charge voltage limit is for, as the point `charge_phase` numbers it."""
 
 SIGNALS = (

@@ -42,15 +42,17 @@ _LAG_SHARE = 2  # DVL stays below the middle between the limits of both directio
 _STILL_MV = 3  # what moves by so little is noise
 _LEAST_MA = 100  # what a charger or an inverter can not hold exactly is nothing
 
-# For each direction: the most, the over-current warning, temperature trip, and the cell voltages
-# for the horizons of bms.prediction: a peak may go to the warning, what lasts to the limit.
+# For each direction: the most, the over-current warning, the temperature's trip and warning, and
+# the cell voltages for the horizons of bms.prediction: a peak may go to the warning, what lasts to
+# the limit.
 _SETTINGS = (
     ("charge_current_max_ma", "overcurrent_charge_warn_ma", "overtemperature_charge_trip_dc",
-     "cell_overvoltage_warn_mv", "charge_cell_mv"),
+     "overtemperature_charge_warn_dc", "cell_overvoltage_warn_mv", "charge_cell_mv"),
     ("discharge_current_max_ma", "overcurrent_discharge_warn_ma",
-     "overtemperature_discharge_trip_dc", "cell_undervoltage_warn_mv", "discharge_cell_mv"),
+     "overtemperature_discharge_trip_dc", "overtemperature_discharge_warn_dc",
+     "cell_undervoltage_warn_mv", "discharge_cell_mv"),
 )  # fmt: skip
-_MOST, _WARNING, _TRIP, _EXTREME, _LASTING = range(5)
+_MOST, _WARNING, _TRIP, _TIGHT_TRIP, _EXTREME, _LASTING = range(6)
 
 
 class Limits:
@@ -60,6 +62,7 @@ class Limits:
     discharge_cell_mv: DVL for each cell: the setting, and as much more as the weakest cell lies
     below the mean one, since an inverter that looks at the pack's voltage alone has to stop when
     that cell is at the setting.
+    tight: the warnings are the trips (bms.protection), so what ends at a trip ends at its warning.
     signals: the caller fills it before each `update`, in the order of bms.limit_curves.SIGNALS.
     """
 
@@ -85,6 +88,7 @@ class Limits:
             from bms.prediction import Prediction
 
             self._prediction = Prediction(model, parameters)
+        self.tight = False
         self._binding = 0
         self._lag_mv = 0  # of the weakest cell behind the mean one, as far as DVL followed it
         self.drop_mv = 0  # of the present lasting current over a cell's resistance
@@ -172,13 +176,14 @@ class Limits:
         values = self._values
         signals = self.signals
         left = _PER_MILLE
+        end = _TIGHT_END if self.tight else _END
         for at in range(0, len(curves), _COLUMNS):
             span = curves[at + 3]
             value = signals[curves[at]]
             if value == INVALID:
                 continue
             all_at = values[curves[at + 1]]
-            least_at = values[curves[at + 2]]
+            least_at = values[curves[at + end]]
             nearest = least_at - span
             if span > 0:
                 if value <= nearest and value <= all_at:
@@ -218,14 +223,15 @@ class Limits:
         values = self._values
         cell_mv = self.signals[CELL_MAX if direction == CHARGE else CELL_MIN]
         for horizon in range(2):
-            room_mv = values[settings[_EXTREME + horizon]] - cell_mv
+            room_mv = values[settings[_LASTING if self.tight else _EXTREME + horizon]] - cell_mv
             limit_ma = prediction.current_ma(horizon, room_mv)
             if direction == DISCHARGE:
                 limit_ma = -limit_ma
             if limit_ma < aim_ma:
                 aim_ma = max(0, limit_ma)
                 self._binding = PEAK + horizon
-        room_dc = values[settings[_TRIP]] - _HEAT_GUARD_DC - self.signals[WARMEST]
+        trip_dc = values[settings[_TIGHT_TRIP if self.tight else _TRIP]]
+        room_dc = trip_dc - _HEAT_GUARD_DC - self.signals[WARMEST]
         limit_ma = self._thermal.limit_ma(aim_ma, room_dc, prediction.resistance_uohm)
         if limit_ma < aim_ma:
             aim_ma = limit_ma
@@ -233,11 +239,13 @@ class Limits:
         return aim_ma
 
 
-_COLUMNS = 6
+_COLUMNS = 7
+_END, _TIGHT_END = 2, 6  # columns: where a line ends, and does while the warnings are the trips
 
 
 def _compiled(index, limit_curves, rows):
-    """Rows as numbers: place of the signal, the two settings, span, least share, reason."""
+    """Rows as numbers: place of the signal, the two settings, span, least share, reason, and the
+    setting that stands in for the second one while `tight`."""
     compiled = array("h")
     for signal, all_at, least_at, span, least, reason in rows:
         compiled.append(limit_curves.SIGNALS.index(signal))
@@ -246,4 +254,5 @@ def _compiled(index, limit_curves, rows):
         compiled.append(span)
         compiled.append(least)
         compiled.append(limit_curves.REASONS.index(reason))
+        compiled.append(index(all_at if "_trip_" in least_at else least_at))
     return compiled

@@ -105,7 +105,7 @@ age_h|h|i32|1|count|Hours that this pack was guarded
 weak_cells|bits|b16|2|count|Cells with clearly less capacity than the others, bit 0 is cell 1
 leaky_cells|bits|b16|2|count|Cells that discharge themselves clearly faster than the others
 cell_resistance_uohm|uohm|u16|16|count|Resistance of each cell within a second, at 25 degrees; blank until learned
-charge_phase|-|i32|1|count|What the charge voltage limit is for: 0 bulk, 1 absorption, 2 float
+charge_phase|-|i32|1|count|What the charge voltage limit is for: 0 bulk, 1 absorption, 2 float, 3 stalled: the charger ended below full
 charge_limit_reason|-|i32|1|live|What binds the charge current limit; see the table of reasons
 discharge_limit_reason|-|i32|1|live|What binds the discharge current limit; see the table of reasons
 full_charge_requested|-|i32|1|count|1 while a full charge is due

@@ -48,6 +48,9 @@ QUALITY_UNKNOWN = 0  # only a guess from a voltage
 QUALITY_ESTIMATING = 1  # found from the voltage over some time
 QUALITY_SYNCED = 2  # the pack was full or empty, and the count since then is good
 
+# Of the point `charge_phase`, whose others only bms.charge_control needs.
+PHASE_STALLED = 3  # the charger holds the cells below `full_cell_mv`
+
 # What the balancing does, or why it does nothing, as the point `balancing_state` shows it.
 BALANCING_OFF = 0  # by its parameter
 BALANCING_BLEEDING = 1  # cells are bled

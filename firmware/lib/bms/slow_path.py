@@ -95,8 +95,9 @@ class SlowPath:
 
         In pieces of up to 18 ms: yields between them, so that links need not wait for the whole.
         """
-        self._points.snapshot_into(self._snapshot_view)
         estimator = self._estimator
+        yield from estimator.follow_design()
+        self._points.snapshot_into(self._snapshot_view)
         health = self._health
         valid = self._read("cell_min_mv") != INVALID
         design_mah = self._settings[self._design]
@@ -132,14 +133,15 @@ class SlowPath:
             self._update_limits(elapsed_ms)
         else:
             self._limits.forget()
-        cells = self._series_cells
-        self._write("series_cells", cells)
+        self._write("series_cells", self._series_cells)
         charging = self._charging
         self._write("charge_voltage_limit_mv", charging.voltage_mv)
         self._write("charge_phase", charging.phase)
         self._write("full_charge_requested", charging.full_charge_requested)
         self._write("force_charge_requested", charging.force_charge_requested)
-        self._write("discharge_voltage_limit_mv", cells * self._limits.discharge_cell_mv)
+        self._write(
+            "discharge_voltage_limit_mv", self._series_cells * self._limits.discharge_cell_mv
+        )
         self._write("soc_bp", estimator.soc_bp if valid else INVALID)
         self._write("soc_estimate_bp", estimator.estimate_bp if valid else INVALID)
         self._write("soc_sigma_bp", estimator.sigma_bp if valid else INVALID)

@@ -123,20 +123,28 @@ class SocEstimator:
         self.anchors = 0
         self.anchor = NO_ANCHOR
         self.full_age_s = -1
-        self.design_mah = 0
-        self.full_mah = 0
-        self._follow_design()
+        self._filter = SocFilter(model)
+        self._take_design()
         self.start(_FULL_BP // 2, _NOTHING_BP, 100)
         self.found = False  # nothing was shown yet from where to move slowly
         self.soh_bp = _FULL_BP
 
-    def _follow_design(self):
-        """Another design capacity: another pack, whose percentage is as good a guess as any."""
+    def follow_design(self):
+        """Another design capacity: another pack, whose percentage is as good a guess as any.
+        Yields between pieces of up to 11 ms; nothing else is asked meanwhile."""
+        if self.design_mah == self._values[self._design]:
+            return
+        soc_bp = self.estimate_bp
+        sigma_bp = self.sigma_bp
+        self._take_design()
+        yield from self._filter.starting(soc_bp * _MPC_PER_BP, sigma_bp, _STARTED_DOUBT_PERCENT)
+        self._begin_at(soc_bp, soc_bp, self._filter.sigma_bp)
+
+    def _take_design(self):
         self.design_mah = self._values[self._design]
         self.full_mah = self.design_mah
         self._rest = 0
         self._voltage = CellVoltage(self._model, self.design_mah)
-        self._filter = SocFilter(self._model)
 
     def start(self, soc_bp, sigma_bp, doubt_percent=_STARTED_DOUBT_PERCENT):
         """Begin with what a person or a log says. doubt_percent: how likely that is wrong."""
@@ -230,8 +238,8 @@ class SocEstimator:
         """Take one good measurement; `net_mah` is the counter's, `mean_dmv` the mean cell's
         voltage in 0.1 mV. Then `work` until it returns False, then `show`."""
         if self.design_mah != self._values[self._design]:
-            self._follow_design()
-            self.start(self.estimate_bp, self.sigma_bp)
+            for _ in self.follow_design():  # by those who did not care to wait for it
+                pass
         moved_mpc = self._count(net_mah)
         if not self.found:  # nothing better yet than a voltage that may not have rested
             estimate_bp = self._model.soc_bp(mean_dmv, 0, temperature_dc)

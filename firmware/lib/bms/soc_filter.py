@@ -137,6 +137,11 @@ class SocFilter:
     def start(self, soc_mpc, sigma_bp, doubt_percent, seen=False):
         """Begin with a bell around `soc_mpc` and, for `doubt_percent` of it, no idea at all. The
         first voltage is a whole observation; seen: it has its part in what is known already."""
+        for _ in self.starting(soc_mpc, sigma_bp, doubt_percent, seen):
+            pass
+
+    def starting(self, soc_mpc, sigma_bp, doubt_percent, seen=False):
+        """As `start`, in pieces: yields between them."""
         sigma_mpc = max(300, sigma_bp * 10)
         bells = self._rows[0]
         total = 0
@@ -144,6 +149,7 @@ class SocFilter:
             bells[place] = _bell(place * _BIN_MPC - soc_mpc, sigma_mpc)
             total += bells[place]
         for row in range(ROWS - 1, -1, -1):  # the first row last: it holds the bells
+            yield
             self._fill(row, doubt_percent, total)
         self._forget_all = True
         self._moved_mpc = 0

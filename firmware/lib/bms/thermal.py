@@ -78,8 +78,8 @@ class Thermal:
         return square * resistance_uohm // self._joule_per_kelvin()
 
     def _joule_per_kelvin(self):
-        """Of one cell."""
-        return max(1, self._values[self._heat] * (self._values[self._capacity] // 100) // 10)
+        """Of one cell; the ranges of the settings keep it above 0."""
+        return self._values[self._heat] * (self._values[self._capacity] // 100) // 10
 
 
 def _forecast(drift_dc):

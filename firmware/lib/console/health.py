@@ -1,6 +1,7 @@
 """Command `health`: how worn the pack is, in words, and a table with a line for each cell."""
 
 from bms.health import LEAKY, PAIRS, WEAK
+from bms.points import PHASE_STALLED
 from console.text import amount, duration, fixed
 
 _WEAK_ADVICE = (
@@ -26,6 +27,8 @@ def health(console, _):
         amount(console.point("deep_cycles"), "-"),
         duration(3600 * console.point("age_h")),
     )
+    if console.point("charge_phase") == PHASE_STALLED:
+        yield "Charging ends below full, so this can not be kept up to date: see `status`."
     yield "Cell  Resistance  of first  Capacity     Leak"
     for cell in range(state.cells):
         yield _cell(state, cell)

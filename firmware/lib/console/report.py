@@ -7,6 +7,7 @@ snapshot that the console took when the command was given.
 from bms.point_words import BALANCING_STATES, PATH_STATES, QUALITIES, SELF_TESTS, STATES
 from bms.points import (
     PATH_BUS_ABOVE,
+    PHASE_STALLED,
     QUALITY_UNKNOWN,
     STATE_ACTIVE,
     STATE_COMMISSIONING,
@@ -85,6 +86,15 @@ def _causes(console):
         )
         yield "  Lower the charger's voltage to the pack's, or switch it off until they closed;"
         yield "  they try again by themselves, twice a minute."
+    if console.point("charge_phase") == PHASE_STALLED:
+        yield "  The charger ended below full: its voltage is too low. A cell has to reach %s." % (
+            amount(console.parameters.value("full_cell_mv"), "mV")
+        )
+        yield (
+            "  Raise it to %s: a pack that is never full is hardly balanced, and its state of"
+            % (_text(console, "charge_voltage_limit_mv"))
+        )
+        yield "  charge gets less sure. `May charge` below says if something else binds."
     for name, words in (("weak_cells", "weak"), ("leaky_cells", "leaking")):
         mask = console.point(name)
         cells = ["%d" % (cell + 1) for cell in range(16) if mask > 0 and mask >> cell & 1]
