@@ -28,6 +28,8 @@ def test_every_line_of_the_shrunk_firmware_leads_to_its_statement():
         for node in ast.walk(ast.parse(file.text)):
             if isinstance(node, ast.FunctionDef | ast.Return | ast.Raise | ast.For | ast.While):
                 path, line = file.origins[node.lineno]
+                if line == 0:  # put in by the tool
+                    continue
                 assert (line, type(node)) in kinds(path), (path, line)
                 checked += 1
     assert checked > 2000

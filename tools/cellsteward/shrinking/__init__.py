@@ -5,6 +5,7 @@ On a plain Pico loaded code fills most of the heap. What this does about it, one
 - constants: whole numbers are put in where they are read, over the whole program.
 - layout: modules that are in memory together become one file.
 - file_names: files get short names, all in one folder.
+- start: what only builds the application becomes a file of its own, which is forgotten then.
 - names: names become words that MicroPython has anyway, as few as can be.
 - frequent: the most used words stand where bytecode names them with one byte.
 - lines: numbers in tracebacks are rows of a table that stays on the computer (after compiling).
@@ -23,6 +24,7 @@ from pathlib import Path
 from cellsteward.shrinking import constants, layout
 from cellsteward.shrinking.names import Names
 from cellsteward.shrinking.program import parsed
+from cellsteward.shrinking.start import Start
 from cellsteward.shrinking.things import Things
 from cellsteward.shrinking.writing import Written, written
 
@@ -51,7 +53,7 @@ def shrink_files(
         [path.read_text() for path in users],
     )
     return {
-        _path(modules[module], module, file.name): Shrunk(
+        _path(modules.get(module, Path(f"{module}.py")), module, file.name): Shrunk(
             module,
             file.name,
             file.text,
@@ -76,7 +78,7 @@ def shrink(
     trees = [ast.parse(text) for text in users]
     parts = {name: parsed(name, text) for name, text in constants.folded(modules, users).items()}
     things = Things(parts, layout.files(parts, root, trees))
-    return written(things, Names(things, trees))
+    return written(things, Names(things, trees), Start(things, trees, root), root)
 
 
 def _path(source: Path, module: str, name: str) -> Path:

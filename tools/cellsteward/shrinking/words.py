@@ -1,6 +1,7 @@
 """Words of MicroPython's own, from words.txt, which says where they come from."""
 
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 _WORDS = Path(__file__).with_name("words.txt")
@@ -12,6 +13,11 @@ def words() -> tuple[tuple[str, ...], frozenset[str]]:
     found = _sections()
     reserved = frozenset(found["asked for"] + found["hardware"])
     return tuple(word for word in found["free"] if word not in reserved), reserved
+
+
+def known() -> frozenset[str]:
+    """All words of MicroPython's that are listed: some object of its own may have that name."""
+    return frozenset(chain.from_iterable(_sections().values()))
 
 
 def numbered(number: int) -> str:

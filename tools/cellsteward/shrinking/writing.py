@@ -8,6 +8,8 @@ from cellsteward.shrinking.frequent import with_frequent_first
 from cellsteward.shrinking.layout import module_meant
 from cellsteward.shrinking.names import Names
 from cellsteward.shrinking.program import Module, Scope
+from cellsteward.shrinking.start import Start
+from cellsteward.shrinking.start_file import moved
 from cellsteward.shrinking.things import Things
 
 _CLASS_EXTRAS = ("__module__", "__qualname__")  # py/compile.c, compile_scope of a class
@@ -23,11 +25,15 @@ class Written:
     origins: list[tuple[str, int]]
 
 
-def written(things: Things, names: Names) -> dict[str, Written]:
-    """Each file, by the name of its module in the source."""
+def written(things: Things, names: Names, start: Start, root: str) -> dict[str, Written]:
+    """Each file, by the name of its module in the source, and that of the start code."""
+    found = _Writer(things, names).statements()
+    if start.root is not None:
+        file = f"{root}_start"
+        found[file] = moved(start, found[root], file, root)
     return {
-        file: _written(names.files[file], statements)
-        for file, statements in _Writer(things, names).statements().items()
+        file: _written(names.files.get(file, file), statements)
+        for file, statements in found.items()
     }
 
 
