@@ -45,7 +45,8 @@ class Board:
     NAME: of the board's folder. AFE_TRIPS_OPEN_CONTACTORS: the wire from the measuring chip's DCHG
     and DDSG pins to the coils' supply is there (law 5). OFF_LINES_HOLD_GATES: the off lines act on
     the gates themselves, and hold them off while the processor has no supply, which a BQ769x0
-    needs (docs/measuring-chips.md). LACKS: settings that it can not serve.
+    needs (docs/measuring-chips.md). UPPER_AFE_TRIPS_OPEN_GATES: the wire from DCHG and DDSG of a
+    stack's upper chip to the switches is there (law 5). LACKS: settings that it can not serve.
     charge_off, discharge_off: called with 1 for off. interlock: answers 1 while current flows
     through the loop; a cut wire or a short to ground reads as open. ticks_ms, ticks_diff: time's.
     """
@@ -57,6 +58,7 @@ class Board:
         pins,
         afe_trips_open_contactors=False,
         off_lines_hold_gates=False,
+        upper_afe_trips_open_gates=False,
         can_oscillator_hz=_CAN_OSCILLATOR_HZ,
     ):
         # The lines that switch: made first, driven to "off" as they become outputs.
@@ -67,6 +69,7 @@ class Board:
         self.NAME = name
         self.AFE_TRIPS_OPEN_CONTACTORS = afe_trips_open_contactors and bool(self._coils)
         self.OFF_LINES_HOLD_GATES = off_lines_hold_gates
+        self.UPPER_AFE_TRIPS_OPEN_GATES = upper_afe_trips_open_gates
         self.LACKS = [setting for pin, setting in _NEEDED_BY if pin not in pins]
         self.LACKS.append("modbus_tcp_port")  # the radios are not used yet
         self.ticks_ms = time.ticks_ms
@@ -117,6 +120,10 @@ class Board:
     def sensor_bus(self):
         """I2C to an INA228, apart from the measuring chip's."""
         return self._bus("sensor", I2C_HZ, _SENSOR_WRITE)
+
+    def upper_afe_bus(self):
+        """I2C to the upper chip of a stack, whose isolator is on the sensor's pins."""
+        return self._bus("sensor", I2C_HZ, _AFE_WRITE)
 
     def contactors(self):
         """The contactors' coils and auxiliary contacts; None on a board without."""

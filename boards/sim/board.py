@@ -20,6 +20,8 @@ ticks_diff = simulation.clock.ticks_diff
 AFE_TRIPS_OPEN_CONTACTORS = True
 # With a simulated BQ769x0 the off lines act on the gates themselves.
 OFF_LINES_HOLD_GATES = True
+# With a simulated stack both chips' DCHG and DDSG are wired to the switches (law 5).
+UPPER_AFE_TRIPS_OPEN_GATES = True
 
 LACKS = ()  # no setting that this board can not serve
 
@@ -56,6 +58,11 @@ def afe_bus(frequency_hz=400_000):
     bus = simulation.world.i2c
     bus.frequency_hz = frequency_hz
     return bus
+
+
+def upper_afe_bus():
+    """I2C to the upper one of a simulated stack: the bus of the INA228."""
+    return simulation.world.sensor_i2c
 
 
 def sensor_bus():

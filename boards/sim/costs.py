@@ -33,22 +33,22 @@ PROGRAM_US = 400  # one page of 256 bytes
 PAGE = 256
 
 
-def step_us(cells, crc=False):
+def step_us(cells, crc=False, chips=1):
     """Microseconds of one step on the processor alone."""
     cell_tenths = _BATTERY_CELL_TENTHS + _DRIVER_CELL_TENTHS
     if crc:
         cell_tenths += _CRC_BYTES_A_CELL * _CRC_BYTE_TENTHS
     # Rounded by cell, so that every cell costs the same.
     cell_us = cell_tenths * _SILICON_PERCENT // 1000
-    return (_BATTERY_US + _DRIVER_US) * _SILICON_PERCENT // 100 + cells * cell_us
+    return (_BATTERY_US + chips * _DRIVER_US) * _SILICON_PERCENT // 100 + cells * cell_us
 
 
 class Costs:
     """Charges the clock. Create it once, before the firmware runs; call `install` then."""
 
-    def __init__(self, clock, cells, crc=False):
+    def __init__(self, clock, cells, crc=False, chips=1):
         self._clock = clock
-        self._step_us = step_us(cells, crc)
+        self._step_us = step_us(cells, crc, chips)
         self._owed_us = 0  # of the running step
 
     def install(self, *buses):

@@ -131,11 +131,35 @@ def _put_chip_back(world, number):
 
 
 def _missing_lead(world):
-    return min(_MISSING_LEAD, world.pack.cells - 1)
+    return min(_MISSING_LEAD, len(world.afe.inputs) - 1)
 
 
 def _bad_input(world):
-    return world.afe.inputs[_bad_cell(world)]
+    inputs = world.afe.inputs
+    return inputs[min(_bad_cell(world), len(inputs) - 1)]
+
+
+def _upper(world):
+    """The upper chip of a stack, or the only chip."""
+    return getattr(world.afe, "upper", world.afe)
+
+
+def _freeze_upper(world, frozen):
+    _upper(world).frozen = frozen
+
+
+def _upper_wire(world):
+    return len(_upper(world).inputs) // 2
+
+
+def _cut_gate_wire(world, cut):
+    world.afe.gate_wire_cut = cut
+    if hasattr(world.afe, "look_at_wires"):
+        world.afe.look_at_wires()
+
+
+def _cell_of_upper(world):
+    return [[world.pack.cells - 2, _OVERCHARGED_SOC]]
 
 
 def _heat_board(celsius):
@@ -158,8 +182,8 @@ def _thermistor(sensor, state):
 
 
 def _wire(world):
-    """The sense wire in the middle of the stack, counted from the lowest cell's upper end."""
-    return world.pack.cells // 2
+    """The sense wire in the middle of the chip's cells: above the cell of that number."""
+    return len(world.afe.inputs) // 2
 
 
 def _temperature(group, celsius):
@@ -319,6 +343,46 @@ ROWS = (
         (
             lambda world: world.afe.frozen_sensors.add(_FROZEN_SENSOR),
             lambda world, memory: world.afe.frozen_sensors.discard(_FROZEN_SENSOR),
+        ),
+        False,
+    ),
+    (
+        "upper_afe_silent", "The upper chip of a stack does not acknowledge on its I2C",
+        _set("sensor_i2c.silent", True, False), False,
+    ),
+    (
+        "upper_afe_corrupt", "Every read from the upper chip of a stack has one bit wrong",
+        _set("sensor_i2c.corrupt_reads", ALL, 0), False,
+    ),
+    (
+        "upper_afe_frozen", "The upper chip of a stack answers, but its values stand still",
+        (
+            lambda world: _freeze_upper(world, True),
+            lambda world, memory: _freeze_upper(world, False),
+        ),
+        False,
+    ),
+    (
+        "upper_afe_reset", "The upper chip of a stack loses its supply for a moment",
+        (lambda world: _upper(world).power_on_reset(), None), False,
+    ),
+    (
+        "upper_open_wire", "A sense wire of the upper chip of a stack is broken",
+        (
+            lambda world: _upper(world).open_wires.add(_upper_wire(world)),
+            lambda world, memory: _upper(world).open_wires.discard(_upper_wire(world)),
+        ),
+        False,
+    ),
+    (
+        "upper_cell_overvoltage", "The highest cell but one is charged far beyond the others",
+        (lambda world: _move_charge(world, _cell_of_upper(world)), _move_charge_back), True,
+    ),
+    (
+        "upper_gate_wire_cut", "The wire from the upper chip of a stack to the switches is broken",
+        (
+            lambda world: _cut_gate_wire(world, True),
+            lambda world, memory: _cut_gate_wire(world, False),
         ),
         False,
     ),

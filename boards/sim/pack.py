@@ -86,8 +86,8 @@ class Pack:
         self, cells=16, capacity_ah=280.0, soc=0.55, seed=1, ambient_c=22.0,
         soc_spread=0.01, capacity_spread=0.015, resistance_spread=0.1, leak_ma=0.0,
     ):  # fmt: skip
-        if not 3 <= cells <= 16:
-            raise ValueError("a pack has 3 to 16 cells, not %d" % cells)
+        if not 3 <= cells <= 32:
+            raise ValueError("a pack has 3 to 32 cells, not %d" % cells)
         self.cells = cells
         self.capacity_ah = capacity_ah
         self.shunt_ohm = 500e-6  # default of the parameter shunt_microohm

@@ -35,7 +35,8 @@ _PROCESSOR_NAMES = [row[0] for row in _PROCESSOR_FAULTS]
 _KEPT = ("flash_stall", "flash_failing")  # these outlive a reset of the processor
 _SLOW_STEP_US = 900_000
 _CONTACTORS = 2  # of the parameter power_path
-_AFE_INPUTS = (0, 5, 10, 15)  # by the parameter afe_chip
+_AFE_INPUTS = (0, 5, 10, 15, 0)  # by the parameter afe_chip
+_STACK = 4
 _EIO = 5
 _STATUS_PERIOD_MS = 1000
 _HEAP_PERIOD_MS = 600000
@@ -78,7 +79,8 @@ class Simulation:
         self._costs = None
         if options.get("costs"):
             crc = bool(self._settings.get("afe_crc", 0))
-            self._costs = prices.Costs(self.clock, self.world.pack.cells, crc)
+            chips = 2 if self._stacked() else 1
+            self._costs = prices.Costs(self.clock, self.world.pack.cells, crc, chips)
             self._costs.install(self.world.i2c, self.world.sensor_i2c)
         self.contactor_lines = ContactorLines(self.world.contactors, self._before_acting)
         self.rs485 = SerialPort(options["rs485"])
@@ -229,6 +231,7 @@ class Simulation:
             spread=options.get("spread"),
             afe_inputs=_AFE_INPUTS[self._settings.get("afe_chip", 0)],
             board_pin=self._board_pin(),
+            lower_sensors=self._sensors_of_lower() if self._stacked() else None,
             **self._power_path(),
         )
         _misadjust(world, options.get("errors", {}))
@@ -260,6 +263,13 @@ class Simulation:
         """Where a BQ769x0's sensor at the switches is: behind those of the cells."""
         setting = self._settings.get
         return setting("cell_thermistors", 2) if setting("fet_thermistor", 0) else None
+
+    def _stacked(self):
+        return self._settings.get("afe_chip", 0) == _STACK
+
+    def _sensors_of_lower(self):
+        """Half of them, rounded up: docs/measuring-chips.md."""
+        return (self._settings.get("cell_thermistors", 2) + 1) // 2
 
     def _before_acting(self):
         """The firmware acts on a line, or its step is over: its work took time until here."""

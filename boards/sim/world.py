@@ -11,6 +11,7 @@ because the firmware resets it anyway.
 """
 
 from boards.sim import faults
+from boards.sim.afe_stack import AfeStack
 from boards.sim.bq769x0 import Bq769x0
 from boards.sim.bq76952 import Bq76952
 from boards.sim.can_bus import CanBus, CanPort
@@ -53,8 +54,9 @@ class World:
     contactor_poles: 0: FETs switch; predischarge: these have a way around for empty capacitors;
     precharge_ohm, break_a, bleed_s: see contactors.py and dc_bus.py. ina228_ohm: the shunt of an
     INA228 on a bus of its own; 0: there is none. language: of the inverter; see
-    inverter_languages.py. bleed_ohm: of a cell's way when it is balanced; spread: how the cells
-    differ, arguments of pack.py.
+    inverter_languages.py. lower_sensors: cell sensors on the lower one of a stack of two BQ76952,
+    None for a single chip; the upper one is on the INA228's bus. bleed_ohm: of a cell's way when
+    it is balanced; spread: how the cells differ, arguments of pack.py.
 
     gate_trace: the last 256 changes of the gates as [time_us, charge_on, discharge_on].
     contact_trace: those of what conducts of the contactors, as [time_us, bits of contactors.py].
@@ -72,6 +74,7 @@ class World:
         soc=0.55, can_bit_rate=500000, can_oscillator_hz=8000000, contactor_poles=0,
         predischarge=False, precharge_ohm=47.0, break_a=250.0, bleed_s=0.0, ina228_ohm=0.0,
         language=None, bleed_ohm=100.0, spread=None, afe_inputs=0, board_pin=None,
+        lower_sensors=None,
     ):  # fmt: skip
         self.time_us = 0
         self.load = load or ConstantLoad()
@@ -79,14 +82,16 @@ class World:
         self.pack.bleed_ohm = bleed_ohm
         # With an INA228 the measuring chip's current inputs are shorted.
         self.pack.shunt_ohm = 0.0 if ina228_ohm else shunt_ohm
-        if afe_inputs:
+        if lower_sensors is not None:
+            self.afe = AfeStack(self.pack, crc, lower_sensors)
+        elif afe_inputs:
             self.afe = Bq769x0(self.pack, crc, afe_inputs, board_pin=board_pin)
         else:
             self.afe = Bq76952(self.pack, crc)
         self.afe.gate_listener = self._on_gate
         self.pack.bleeder = self.afe
         self.i2c = I2C()
-        self.i2c.attach(self.afe)
+        self.i2c.attach(self.afe if lower_sensors is None else self.afe.lower)
         self.wiring = Wiring(self.pack)
         self.contactors = Contactors(contactor_poles or 1, break_a)
         self.dc_bus = DcBus(
@@ -95,6 +100,8 @@ class World:
         )  # fmt: skip
         self._bus = self.dc_bus if self.dc_bus.used else None
         self.sensor_i2c = I2C()
+        if lower_sensors is not None:
+            self.sensor_i2c.attach(self.afe.upper)
         self.ina228 = Ina228(self.pack, lambda: self.time_us, ina228_ohm)
         if ina228_ohm:
             self.sensor_i2c.attach(self.ina228)

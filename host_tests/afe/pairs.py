@@ -13,6 +13,7 @@ from afe.bq769x0 import Bq769x0
 from afe.bq769x0_settings import TAKEN as BQ769X0_TAKEN
 from afe.bq76952 import Bq76952
 from afe.bq76952_settings import TAKEN as BQ76952_TAKEN
+from afe.stack import Stack
 from bms.parameters import Parameters
 from bms.sample import (
     BUSY,
@@ -26,6 +27,7 @@ from bms.sample import (
     TRIP_SHORT_CIRCUIT,
     Sample,
 )
+from boards.sim.afe_stack import AfeStack
 from boards.sim.bq769x0 import Bq769x0 as Bq769x0Model
 from boards.sim.bq76952 import Bq76952 as Bq76952Model
 from boards.sim.i2c import I2C
@@ -54,15 +56,25 @@ def _spoil_bq769x0(chip):
     chip.registers[_OV_TRIP] ^= 1
 
 
+def _stack_driver(bus, parameters, crc, upper_bus):
+    lower = Bq76952(bus, parameters, crc)
+    return Stack(lower, Bq76952(upper_bus, parameters, crc), parameters)
+
+
+def _held_by(chip):
+    return bytes(chip.memory.block(0x9275)) + bytes(chip.memory.block(0x9261))
+
+
 @dataclass(frozen=True)
 class Pair:
     """alone: TRIP_* bits of what the chip trips by itself. scan_ms: how often it measures cells.
     spoil(chip): a bit of its over-voltage threshold flips. held(chip): what it holds of the
-    settings. settle_ms: a new temperature is measured by then.
+    settings. settle_ms: a new temperature is measured by then. sees_load: whether it can tell if a
+    load is there. upper: of a stack, whether faults meet the upper chip and its cells.
     """
 
     name: str
-    driver: type
+    driver: Callable
     model: type
     crc: bool = False
     fewest: int = 3
@@ -73,11 +85,12 @@ class Pair:
     scan_ms: int = 63
     settle_ms: int = 500
     spoil: Callable = _spoil_bq76952
-    held: Callable = lambda chip: (
-        bytes(chip.memory.block(0x9275)) + bytes(chip.memory.block(0x9261))
-    )
+    held: Callable = _held_by
     taken: tuple = BQ76952_TAKEN
     arguments: dict = field(default_factory=dict)  # of driver and model
+    settings: dict = field(default_factory=dict)
+    sees_load: bool = True
+    upper: bool | None = None
 
     def __str__(self):
         return self.name
@@ -102,6 +115,22 @@ def _bq769x0(name, inputs, crc):
     )
 
 
+def _stack(name, crc, upper):
+    return Pair(
+        name,
+        _stack_driver,
+        AfeStack,
+        crc,
+        fewest=6,
+        cells=32,
+        alone=_BQ76952_ALONE,
+        held=lambda chip: _held_by(chip.lower) + _held_by(chip.upper),
+        settings={"cell_thermistors": 2, "fet_side": 1},
+        sees_load=False,
+        upper=upper,
+    )
+
+
 PAIRS = (
     Pair("BQ76952", Bq76952, Bq76952Model, alone=_BQ76952_ALONE),
     Pair("BQ76952-crc", Bq76952, Bq76952Model, True, alone=_BQ76952_ALONE),
@@ -111,11 +140,19 @@ PAIRS = (
     _bq769x0("BQ76930-crc", 10, True),
     _bq769x0("BQ76920", 5, False),
     _bq769x0("BQ76920-crc", 5, True),
+    _stack("stack", False, False),
+    _stack("stack-crc", True, False),
+    _stack("stack-upper", False, True),
+    _stack("stack-upper-crc", True, True),
 )
 
 
 class Bench:
-    """A pair at work: pack, chip, bus and the driver as the battery would use it."""
+    """A pair at work: pack, chip, bus and the driver as the battery would use it.
+
+    chip: all of it; part: the chip that a test breaks, on `bus`; it has the cell `cell` and the
+    cell sensor `sensor` of the pack among its own.
+    """
 
     def __init__(self, pair, cells=None, chip_crc=None, **settings):
         self.pair = pair
@@ -127,24 +164,45 @@ class Bench:
                 "series_cells": self.cells,
                 "design_capacity_mah": 100000,
                 "cell_thermistors": min(2, pair.sensors),
+                **pair.settings,
                 **settings,
             }
         )
         self.pack = StillPack(self.cells)
         self.pack.load_present = False
         crc = pair.crc if chip_crc is None else chip_crc
-        self.chip = pair.model(self.pack, crc, **pair.arguments)
+        self.chip = self.part = pair.model(self.pack, crc, **pair.arguments)
+        self.cell = 1
+        self.sensor = 0
         self.chip.advance(PERIOD_US)
         self.gates = []
         self.chip.gate_listener = lambda *change: self.gates.append(change)
         self.bus = I2C(pair.bus_hz)
-        self.bus.attach(self.chip)
         self.bus.elapse = self.chip.advance
+        self._buses = {"i2c": self.bus}
+        if pair.upper is not None:
+            self._join_stack()
+        self.bus.attach(self.part)
         self.restart_host()
+
+    def _join_stack(self):
+        """Two buses; `bus` is that of the chip to be broken."""
+        other = I2C(self.pair.bus_hz)
+        other.elapse = self.chip.advance
+        self.part, rest = self.chip.chips[:: -1 if self.pair.upper else 1]
+        other.attach(rest)
+        self._buses = {"bus": self.bus, "upper_bus": other}
+        if self.pair.upper:
+            self._buses = {"bus": other, "upper_bus": self.bus}
+            self.cell = self.chip.split + 1
+            self.sensor = 1
 
     def restart_host(self):
         self.driver = self.pair.driver(
-            self.bus, self.parameters, crc=self.pair.crc, **self.pair.arguments
+            parameters=self.parameters,
+            crc=self.pair.crc,
+            **self._buses,
+            **self.pair.arguments,
         )
         self.sample = Sample(self.cells, self.parameters.value("cell_thermistors"))
 
@@ -186,13 +244,32 @@ class Bench:
             trips |= self.sample.trips
         return trips
 
+    def balance(self, cells):
+        """Have these cells bled, by the driver of each chip; the first answer that is not OK."""
+        codes = [chip.balance(cells >> first & mask) for chip, first, mask in self._bleeders()]
+        return max(codes)
+
+    def read_balancing(self):
+        """(answer, cells) of asking the chips what they bleed."""
+        code = max(chip.read_balancing() for chip, _, _ in self._bleeders())
+        cells = 0
+        for chip, first, _ in self._bleeders():
+            cells |= chip.balancing_cells << first
+        return code, cells
+
+    def _bleeders(self):
+        if self.pair.upper is None:
+            return [(self.driver, 0, -1)]
+        low = self.chip.split
+        return [(self.driver.lower, 0, (1 << low) - 1), (self.driver.upper, low, -1)]
+
     def taken(self, name):
         """What the chip took, by a name of its TAKEN."""
         return self.driver.image.taken[self.pair.taken.index(name)]
 
     def closed(self):
         """(charge, discharge): what conducts."""
-        return self.chip.charge_on, self.chip.discharge_on
+        return bool(self.chip.charge_on), bool(self.chip.discharge_on)
 
     def alone(self, ms, gates_before):
         """Nobody asks for so long, or until a gate changed; microseconds that it took."""

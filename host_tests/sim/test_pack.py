@@ -232,7 +232,7 @@ def test_packs_of_3_to_16_cells(cells):
 
 @pytest.mark.parametrize("cells", [2, 17])
 def test_other_packs_are_refused(cells):
-    with pytest.raises(ValueError, match="3 to 16"):
+    with pytest.raises(ValueError, match="3 to 32"):
         Pack(cells)
 
 

@@ -127,7 +127,7 @@ def test_a_newest_file_that_the_parameters_refuse_gives_way_too(tmp_path):
     parameters, configuration = loaded(tmp_path)
     assert parameters.value("modbus_address") == 9
     assert configuration.problems[0] == (
-        "config_b.json is refused: 'series_cells' must be a whole number from 3 to 16, not 99"
+        "config_b.json is refused: 'series_cells' must be a whole number from 3 to 32, not 99"
     )
     configuration.save(parameters)
     assert json.loads((tmp_path / "config_b.json").read_text())["sequence"] == 3

@@ -92,7 +92,7 @@ def test_version(cellsteward):
         (("--duration", "0"), "--duration takes a time"),
         (("--set", "series_cells"), "--set takes NAME=VALUE, not 'series_cells'."),
         (("--set", "cells=4"), "'cells' is not a parameter"),
-        (("--set", "series_cells=99"), "'series_cells' must be a whole number from 3 to 16"),
+        (("--set", "series_cells=99"), "'series_cells' must be a whole number from 3 to 32"),
         (("--set", "series_cells=many"), "'series_cells' takes a whole number, not 'many'"),
         (("--set", "chemistry=lead"), "'chemistry' takes one of lfp, nmc, lto, sodium"),
         (("--set", "charge_cell_mv=3700"), "'charge_cell_mv' (3700) must be below"),

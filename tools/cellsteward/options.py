@@ -31,8 +31,9 @@ _AFE_SETTINGS = {
     "bq76920": ("series_cells=5", "cell_thermistors=1"),
     "bq76930": ("series_cells=10",),
     "bq76940": ("series_cells=15",),
+    "bq76952_stack": ("series_cells=24", "cell_thermistors=4", "fet_side=low"),
 }
-_AFE_INPUTS = (0, 5, 10, 15)  # by the parameter afe_chip; 0: a BQ76952
+_AFE_INPUTS = (0, 5, 10, 15, 0)  # by the parameter afe_chip; 0: a BQ76952
 
 # Names in the file of --ports-file, beside `pid`.
 PORTS = ("rs485", "console", "can")

@@ -235,7 +235,7 @@ class Settings:
             self.image.thermistors = self._value(_THERMISTORS)
         cells = self.image.cells
         thermistors = self.image.thermistors
-        fet_thermistor = self._value(_FET_THERMISTOR)
+        fet_thermistor = 0 if self.image.upper else self._value(_FET_THERMISTOR)
         self.image.fet_thermistor = fet_thermistor
         put(self._runs, 0x9304, 2, (1 << (cells - 1)) - 1 | 0x8000)
         for pin in range(3):

@@ -17,7 +17,7 @@ _READS = (
     "board_temperature_dc", "afe_temperature_dc",
 )  # fmt: skip
 _HIGHEST, _LOWEST, _CURRENT, _COLDEST, _WARMEST, _BOARD, _CHIP = range(len(_READS))
-_SLOTS = 16  # cells that the point has room for
+_SLOTS = 16  # cells that the point has room for: of more, the first are shown
 
 
 class BalanceTurn:
@@ -71,7 +71,8 @@ class BalanceTurn:
             self._level_uah = imbalance.level_uah()
         if imbalance.is_known(cell):
             mah = (imbalance.charge_uah[cell] - self._level_uah) // 1000
-        self.shown[cell] = mah
+        if cell < _SLOTS:
+            self.shown[cell] = mah
         self.shown[_SLOTS] = self.balancing.state
         self.shown[_SLOTS + 1] = self.balancing.loss_mwh
         self.shown[_SLOTS + 2] = self.balancing.suspect

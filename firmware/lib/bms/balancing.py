@@ -9,7 +9,8 @@ Goals: never below the lowest cell's charge; never while something forbids to di
 a stored pack is not drained; the chip's rules come with its driver as numbers. Which cells go
 first: those whose pair with a neighbour has most to lose, because neighbours can not be bled
 together; that keeps the longest wait the shortest.
-Limits: slow path, integers below 2**30, one selected cell a turn; a plan lives for fourteen turns.
+Limits: slow path, integers below 2**30 but for masks of more than 30 cells, one selected cell a
+turn; a plan lives for fourteen turns.
 The bleed current is what the resistance and the chip's duty make of the cell's voltage, not
 measured.
 """
@@ -170,7 +171,7 @@ class Balancing:
 
     def _count_off(self, elapsed_ms, values, at):
         """What was bled; counted when the cells change, or once for each plan."""
-        active = self._bleeder.active
+        active = self._bleeder.active | self._bleeder.active_high << 16
         if active == self._counted and self._bleeding_ms < 1000 * _PLAN_TURNS:
             self._bleeding_ms += elapsed_ms
             return

@@ -80,9 +80,10 @@ _PROBLEMS = (
 class Battery:
     """One pack behind one measuring chip.
 
-    `afe` is a driver (see bms.sample for its answers), `path` switches the current (bms.switch or
-    bms.contactor_path), `log` takes events (bms.events.Events). `interlock()` is 1 while its loop
-    is closed; None: there is none. `outputs` drives relays (bms.outputs), if there are some.
+    `afe` is a driver (see bms.sample for its answers; that of a stack has a `bleeder`), `path`
+    switches the current (bms.switch or bms.contactor_path), `log` takes events
+    (bms.events.Events). `interlock()` is 1 while its loop is closed; None: there is none.
+    `outputs` drives relays (bms.outputs), if there are some.
     `configured` False: measure nothing, gates off, say why.
 
     For commissioning: captured_cell_mv, captured_stack_mv are the raw sample of the latest
@@ -150,7 +151,7 @@ class Battery:
         self._measurement = Measurement(self._sample, parameters.value("step_period_ms"))
         self._thermistors = ThermistorWatch(self._sample.temperature_dc, parameters)
         self._counter = ChargeCounter()
-        self._bleeder = Bleeder(afe)
+        self._bleeder = getattr(afe, "bleeder", None) or Bleeder(afe)
         self._publisher = Publisher(
             points, self._measurement, self._chip, self.rebounds, self.deep_discharge
         )
@@ -508,7 +509,7 @@ class Battery:
         )
         publisher.alarms(self._register.words, self._protection.warnings)
         outputs = 0 if self._outputs is None else self._outputs.on
-        publisher.bleeding(self._bleeder.active)
+        publisher.bleeding(self._bleeder.active, self._bleeder.active_high)
         publisher.supervised(self._path.state, self._time.longest_ms, self._is_limited(), outputs)
         publisher.publish(state, self._gates, self._time.uptime_s, self._age_ms)
 

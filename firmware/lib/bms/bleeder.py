@@ -18,10 +18,13 @@ class Bleeder:
     """`afe` is a driver: `balance(mask)`, `read_balancing(sent)`, `balancing_cells` and what its
     chip asks for (`BALANCE_REFRESH_MS`).
 
-    active: bit mask of the cells that the chip was told to bleed, bit 0 is cell 1.
+    active: bit mask of the cells that the chip was told to bleed, bit 0 is cell 1. active_high:
+    of cells 17 and up, which a stack has (bms.stack_bleeder).
     refused: whether the chip, asked what it bleeds, named other cells than it was told.
     permitted: whether the latest step allowed any bleeding.
     """
+
+    active_high = 0
 
     def __init__(self, afe):
         self.active = 0

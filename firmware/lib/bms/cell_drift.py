@@ -77,7 +77,7 @@ def weak(weak_bp, named):
     for cell in range(len(weak_bp)):
         if weak_bp[cell] < (_WELL_BP if named >> cell & 1 else _WEAK_BP):
             mask |= 1 << cell
-    return mask
+    return _signed(mask)
 
 
 def track(missing_mah, edge_mah, bled_mah, hours, count, seen, lacks, leak_ua):
@@ -125,7 +125,12 @@ def leaky(leak_ua, count, deviation_mah, hours, named, root):
         limit = _TIGHT_UA if named >> cell & 1 else max(_LEAK_UA, _SPREADS * spread_ua)
         if leak_ua[cell] - middle > limit:
             mask |= 1 << cell
-    return mask
+    return _signed(mask)
+
+
+def _signed(mask):
+    """Of up to 32 cells, as 32 bits with a sign hold it."""
+    return mask - (mask >> 31 << 32)
 
 
 def median(values):

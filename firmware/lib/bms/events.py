@@ -25,7 +25,7 @@ PATH = 8  # code: PATH_* of bms.points
 LOST = 9  # value: events that did not fit into the ring
 LAST_FAULT = 10  # code: bit of the fault that came last before the reset that led to this start
 NOT_CLEARED = 11  # a person's "clear" lapsed, because nothing was measured
-CELLS = 12  # code: 0 weak, 1 leaking; value: mask of all cells that are now named so
+CELLS = 12  # code: 0 weak, 1 leaking, 2 and 3 of cells 17 and up; value: mask of all named now
 
 RESET_CAUSES = ("power_on", "watchdog", "soft")
 

@@ -23,13 +23,12 @@ PAIRS = 2  # of anchors that were taken
 DISCHARGED_AH = 3
 DEEP_CYCLES = 4
 AGE_H = 5
-WEAK = 6  # mask of cells
+WEAK = 6  # mask of cells, cell 32 as the sign
 LEAKY = 7
 LEAK_COUNT = 8  # full anchors that the leaks rest on
 DEVIATION = 9  # of the cells from their lines, mAh
 DESIGN = 10  # whose pack all this is: design capacity in mAh
 CELLS = 11  # from here on two for each cell, see bms.health_record
-_MASKS = (WEAK, LEAKY)  # in the order of the codes of an event CELLS
 START_MPC = 100000
 START_VARIANCE = 2000**2  # an unknown pack: 20 %
 # Added to the variance with every pair, so that about 14 pairs of full and empty anchors are
@@ -69,7 +68,7 @@ class Health:
     pairs_seen'th (bms.capacity).
     tops, bottoms: how far each cell was from its end at the latest anchors, 0.01 %, and in the
     last place the edge (bms.cell_drift); weak_bp, leak_ua: what it holds less, and leaks.
-    told: masks of weak and leaking cells that the log knows.
+    told: what `named` said when the log was told.
     measuring: pairs_seen when a person asked for a measurement, -1: nobody did.
     """
 
@@ -112,7 +111,7 @@ class Health:
         self._discharged_ah = 0  # as counted last
         self._turn_bp = 0  # highest charge since the last deep cycle, or lowest after it
         self._falling = True
-        self.told = array("i", [0] * len(_MASKS))
+        self.told = array("H", [0] * 4)
         self._start_anew()
 
     def _start_anew(self):
@@ -147,6 +146,11 @@ class Health:
     def cycles(self):
         """Equivalent full cycles: discharged charge over design capacity."""
         return self.kept[DISCHARGED_AH] * 1000 // self.design_mah
+
+    def named(self, which):
+        """Mask of cells by the code of an event CELLS: 0 weak, 1 leaking, of cells 1 to 16; 2 and
+        3 the same of cells 17 to 32. Small integers: the fast path posts the event."""
+        return self.kept[WEAK + (which & 1)] >> 8 * (which & 2) & 0xFFFF
 
     def step(self, elapsed_ms, snapshot, soc, counter, bled_mah=None):
         """One turn. snapshot: the points; soc: the estimator; counter: of the charge; bled_mah:
@@ -233,8 +237,8 @@ class Health:
             self._turn_bp = soc_bp
 
     def _pass_time(self, elapsed_ms):
-        for which in range(len(_MASKS)):
-            mask = self.kept[_MASKS[which]]
+        for which in range(len(self.told)):
+            mask = self.named(which)
             if mask != self.told[which] and self._log.hand_over(events.CELLS, which, mask):
                 self.told[which] = mask
         self._minute_ms += elapsed_ms
@@ -268,10 +272,10 @@ class Health:
             shown[3] = sum(self.resistance.drop_uv) * 100 // (new_uv // 100 + 1)
         shown[4] = kept[DEEP_CYCLES]
         shown[5] = kept[AGE_H]
-        shown[6] = kept[WEAK]
-        shown[7] = 0
-        shown[8] = kept[LEAKY]
-        shown[9] = 0
+        shown[6] = self.named(0)
+        shown[7] = self.named(2)
+        shown[8] = self.named(1)
+        shown[9] = self.named(3)
         learned = self.resistance.learned
         drop_uv = self.resistance.drop_uv
         design_mah = self.design_mah

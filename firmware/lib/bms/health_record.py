@@ -10,11 +10,9 @@ from bms.health import (
     CAPACITY,
     CELLS,
     DESIGN,
-    LEAKY,
     START_MPC,
     START_VARIANCE,
     VARIANCE,
-    WEAK,
 )
 
 _DROP_UNIT_UV = 16  # a drop of up to 0.52 V at 1 C then fits into 15 bits
@@ -56,8 +54,8 @@ def restore(health, saved):
             health.weak_bp[cell] = (both >> _HALF) - _MIDDLE
             health.leak_ua[cell] = ((both & _HALF_MASK) - _MIDDLE) * _LEAK_UNIT_UA
     health.full_mah = health.capacity_mah
-    health.told[0] = kept[WEAK]
-    health.told[1] = kept[LEAKY]
+    for which in range(len(health.told)):
+        health.told[which] = health.named(which)
 
 
 def pack(health, first):

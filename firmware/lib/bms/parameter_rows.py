@@ -38,13 +38,13 @@ keyboard is refused and no known cell is. A cell's own data sheet goes first. Wh
 ROWS = b"""
 # What the pack is
 1000|chemistry|lfp nmc lto sodium|u16|0|3|-|restart|Cell chemistry; every other default follows from it
-1001|series_cells|-|u16|3|16|-|restart|Cells in series
+1001|series_cells|-|u16|3|32|-|restart|Cells in series
 1002|design_capacity_mah|mAh|i32|500|1000000|-|now|Capacity of one cell when new, from its data sheet
 1004|shunt_microohm|uohm|u16|50|10000|500|afe|Resistance of the current shunt
-1005|cell_thermistors|-|u16|1|3|2|restart|Cell temperature sensors fitted, from TS1 on (10 kohm NTC)
+1005|cell_thermistors|-|u16|1|6|2|restart|Cell temperature sensors fitted, from TS1 on (10 kohm NTC); a stack has half of them on each chip
 1006|fet_thermistor|no yes|u16|0|1|0|afe|A sensor at the switches is fitted on HDQ; without it the chip's own temperature stands in
 1007|afe_crc|no yes|u16|0|1|0|restart|The measuring chip is a version that talks with CRC
-1008|afe_chip|bq76952 bq76920 bq76930 bq76940|u16|0|3|0|restart|Which measuring chip the board has: for 3 to 16 cells, 3 to 5, 6 to 10, 9 to 15
+1008|afe_chip|bq76952 bq76920 bq76930 bq76940 bq76952_stack|u16|0|4|0|restart|Which measuring chip the board has: for 3 to 16 cells, 3 to 5, 6 to 10, 9 to 15; two of the first in a stack: 6 to 32
 
 # The fast path
 1010|step_period_ms|ms|u16|20|250|100|restart|Time between two measurements and decisions

@@ -121,10 +121,10 @@ class Publisher:
             values[self._faults + word] = fault_words[word]
             values[self._warnings + word] = warning_words[word]
 
-    def bleeding(self, cells):
-        """Publish which cells are bled, a bit mask."""
-        self._values[self._balancing] = cells & 0xFFFF
-        self._values[self._balancing + 1] = cells >> 16
+    def bleeding(self, cells, cells_high):
+        """Publish which cells are bled, bit masks of cells 1 to 16 and 17 to 32."""
+        self._values[self._balancing] = cells
+        self._values[self._balancing + 1] = cells_high
 
     def supervised(self, path_state, longest_step_ms, limited, outputs):
         """Publish what the supervision of chip, path and cells found."""
@@ -150,7 +150,7 @@ class Publisher:
     def fail(self, fault_words):
         """The fast path stopped: publish that nothing is measured and nothing is allowed."""
         self.blank()
-        self.bleeding(0)
+        self.bleeding(0, 0)
         self._points.show_slow(False)
         self.allowed(0, 0, 0, NOT_MEASURED, NOT_MEASURED)
         for word in range(len(fault_words)):

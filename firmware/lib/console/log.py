@@ -136,8 +136,9 @@ def _lost(_, code, value):
 
 
 def _cells(_, code, value):
-    numbers = ["%d" % (cell + 1) for cell in range(16) if value >> cell & 1]
-    return "%s cells: %s" % (_named(_HEALTH, code), ", ".join(numbers) or "none")
+    first = 1 + 8 * (code & 2)
+    numbers = ["%d" % (first + cell) for cell in range(16) if value >> cell & 1]
+    return "%s cells: %s" % (_named(_HEALTH, code & 1), ", ".join(numbers) or "none")
 
 
 # In the order of bms.events.KINDS.

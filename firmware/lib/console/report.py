@@ -96,8 +96,8 @@ def _causes(console):
         )
         yield "  charge gets less sure. `May charge` below says if something else binds."
     for name, words in (("weak_cells", "weak"), ("leaky_cells", "leaking")):
-        mask = console.point(name)
-        cells = ["%d" % (cell + 1) for cell in range(16) if mask > 0 and mask >> cell & 1]
+        masks = console.vector(name, 2)
+        cells = ["%d" % (cell + 1) for cell in range(32) if masks[cell >> 4] >> (cell & 15) & 1]
         if cells:
             yield "  Cells that are %s: %s; `health` says more." % (words, ", ".join(cells))
     lead = console.point("suspect_lead")

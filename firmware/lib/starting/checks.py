@@ -4,7 +4,8 @@ from bms.parameter_table import Proposed
 from bms.table import give_back
 
 _CONTACTOR = 2  # choice of the parameter power_path
-_INPUTS = (0, 5, 10, 15)  # of a BQ769x0, by the parameter afe_chip; 0: it is a BQ76952
+_INPUTS = (0, 5, 10, 15, 0)  # of a BQ769x0, by the parameter afe_chip; 0: it is a BQ76952
+_STACK = 4  # of two BQ76952, choice of afe_chip
 
 
 def board_problems(board, parameters, values):
@@ -53,8 +54,14 @@ def _chip_problems(board, parameters, values, inputs):
                 % board.NAME
             )
         return refused
-    from afe import bq76952_layers
+    from afe import bq76952_layers, stack_limits
 
     refused = bq76952_layers.problems(parameters, values)
+    value = Proposed(parameters, values).value
+    if value("afe_chip") == _STACK:
+        refused += stack_limits.stack_problems(board, value)
+    else:
+        refused += stack_limits.single_problems(value)
     give_back("afe.bq76952_layers")
+    give_back("afe.stack_limits")
     return refused

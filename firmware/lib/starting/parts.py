@@ -4,7 +4,8 @@ from bms.cell_model import CellModel
 from bms.table import give_back
 
 _CONTACTOR = 2  # choice of the parameter power_path
-_INPUTS = (0, 5, 10, 15)  # of a BQ769x0, by the parameter afe_chip; 0: it is a BQ76952
+_INPUTS = (0, 5, 10, 15, 0)  # of a BQ769x0, by the parameter afe_chip; 0: it is a BQ76952
+_STACK = 4  # of two BQ76952, choice of afe_chip
 _BQ769X0_HZ = 100000  # its bus is no faster
 
 
@@ -20,7 +21,7 @@ def measuring_chip(board, parameters):
 
 def taken(parameters):
     """Names of the points that show what the measuring chip took."""
-    if parameters.value("afe_chip"):
+    if _INPUTS[parameters.value("afe_chip")]:
         from afe.bq769x0_settings import TAKEN
     else:
         from afe.bq76952_settings import TAKEN
@@ -78,4 +79,12 @@ def _chip(board, parameters):
         return Bq769x0(board.afe_bus(_BQ769X0_HZ), parameters, inputs, crc)
     from afe.bq76952 import Bq76952
 
-    return Bq76952(board.afe_bus(), parameters, crc)
+    chip = Bq76952(board.afe_bus(), parameters, crc)
+    if parameters.value("afe_chip") != _STACK:
+        return chip
+    from afe.stack import Stack
+    from bms.stack_bleeder import StackBleeder
+
+    stack = Stack(chip, Bq76952(board.upper_afe_bus(), parameters, crc), parameters)
+    stack.bleeder = StackBleeder(stack.lower, stack.upper, stack.lower.image.cells)
+    return stack
