@@ -153,8 +153,8 @@ def _upper_wire(world):
 
 
 def _cut_gate_wire(world, cut):
-    world.afe.gate_wire_cut = cut
-    if hasattr(world.afe, "look_at_wires"):
+    if hasattr(world.afe, "gate_wire_cut"):  # else there is no such wire
+        world.afe.gate_wire_cut = cut
         world.afe.look_at_wires()
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "firmware" / "lib"))
 
 from afe.bq76952 import Bq76952
+from afe.stack import Stack
 from bms.sample import Sample
 from host_tests.afe.recording_bus import RecordingBus
 from host_tests.bms import bench
@@ -27,7 +28,7 @@ from host_tests.wasm import build
 
 FIRMWARE = str(build.REPOSITORY / "firmware" / "lib") + "/"
 CELLS = (4, 8, 16, 32)
-CHIP_CELLS = 16  # what one BQ76952 measures; more cells are more chips
+CHIP_CELLS = 16  # what one BQ76952 measures; more cells are a stack of two
 STEPS = 20
 SILICON = 1.4  # micropython.md: silicon takes 1.1 to 1.4 times as long as the emulation
 US_A_BYTE = 22.5  # nine clocks at 400 kHz
@@ -130,9 +131,7 @@ def battery(cells, **more):
     taken = bench.parameters_with
 
     def parameters_with(settings):
-        parameters = taken({**settings, "series_cells": min(cells, CHIP_CELLS)})
-        parameters.values[parameters.index("series_cells")] = cells
-        return parameters
+        return taken({**settings, "series_cells": cells})
 
     bench.parameters_with = parameters_with
     try:
@@ -160,24 +159,28 @@ def step_cost(cells):
 
 
 def sample_cost(cells):
-    """Count of the driver's part, and microseconds on the wire, for up to 16 cells."""
-    bus = RecordingBus()
+    """Count of the driver's part, microseconds on the wire, and there with CRC."""
     parameters = bench.parameters_with(
         {"series_cells": cells, "cell_thermistors": 3, "fet_thermistor": 1}
     )
-    driver = Bq76952(bus, parameters)
+    buses = [RecordingBus() for _ in range(-(-cells // CHIP_CELLS))]
+    chips = [Bq76952(bus, parameters) for bus in buses]
+    driver = chips[0] if len(chips) == 1 else Stack(*chips, parameters)
     driver.start_programming()  # takes over the settings
-    bus.registers[0x12] = 0  # programmed: no POR
-    bus.registers[0x62] = 0x82  # a new scan
+    for bus in buses:
+        bus.registers[0x12] = 0  # programmed: no POR
+        bus.registers[0x62] = 0x82  # a new scan
     sample = Sample(cells, 3)
     driver.sample_into(sample)
-    bus.registers[0x62] = 0x82
-    bus.transactions.clear()
+    for bus in buses:
+        bus.registers[0x62] = 0x82
+        bus.transactions.clear()
     with Counter() as count:
         driver.sample_into(sample)
     assert sample.scans == 2, "the driver took no sample"
-    wire_us = sum(US_A_BYTE * (3 + len(done.wire)) for done in bus.transactions)
-    return count, wire_us
+    data = [len(done.wire) for bus in buses for done in bus.transactions]
+    plain_us = US_A_BYTE * sum(3 + size for size in data)
+    return count, plain_us, plain_us + US_A_BYTE * sum(data)
 
 
 _WASM = """
@@ -203,18 +206,16 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         timed = wasm_us(folder)
     print("One step of the fast path, RP2040 at 125 MHz; estimated from the counted operations.")
-    print("cells  battery              driver               on the   sum, silicon  32-bit build")
-    print("       opcodes         us   opcodes         us   wire us  (x1.4) us     here, us")
+    print("cells  battery              driver               on the   with   sum, silicon  32-bit")
+    print("       opcodes         us   opcodes         us   wire us  CRC    (x1.4) us    here, us")
     costs = {}
     for cells in CELLS:
-        chips = -(-cells // CHIP_CELLS)
         own = costs[cells] = step_cost(cells)
-        driver, wire_us = sample_cost(cells // chips)
-        total_us = SILICON * (own.us + chips * driver.us) + chips * wire_us
+        driver, wire_us, crc_us = sample_cost(cells)
+        total_us = SILICON * (own.us + driver.us) + wire_us
         print(
-            f"{cells:5}  {own.opcodes:7} {own.us:10.0f}   {chips * driver.opcodes:7} "
-            f"{chips * driver.us:10.0f}   {chips * wire_us:7.0f}  {total_us:10.0f}    "
-            f"{timed.get(cells, 0):10.0f}"
+            f"{cells:5}  {own.opcodes:7} {own.us:10.0f}   {driver.opcodes:7} {driver.us:10.0f}   "
+            f"{wire_us:7.0f} {crc_us:7.0f}  {total_us:10.0f}    {timed.get(cells, 0):10.0f}"
         )
     first, last = costs[CELLS[0]], costs[CELLS[-1]]
     print(

@@ -19,6 +19,8 @@ DUTY = 0.857  # what the switches really do
 class NotingBleeder:
     """What the slow path sees of bms.bleeder.Bleeder; every mask that it wants must be allowed."""
 
+    active_high = 0  # `active` holds all of them here
+
     def __init__(self, most=8):
         self.active = 0
         self.refused = False

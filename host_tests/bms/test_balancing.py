@@ -44,18 +44,20 @@ def test_energy_that_was_wasted_is_told_within_five_percent():
     assert sum(bench.imbalance.bled_mah) == pytest.approx(1000 * sum(bench.pack.bled_ah), rel=0.05)
 
 
-@pytest.mark.parametrize("rich", range(0, 16, 3))
-def test_the_cell_that_has_more_is_bled_and_no_other(rich):
-    pack = UnequalPack(5, spread=0.0, capacity_spread=0.0, leak_ma=0, soc=0.95)
+@pytest.mark.parametrize(
+    ("cells", "rich"), [*((16, rich) for rich in range(0, 16, 3)), (32, 15), (32, 30), (32, 31)]
+)
+def test_the_cell_that_has_more_is_bled_and_no_other(cells, rich):
+    pack = UnequalPack(5, cells=cells, spread=0.0, capacity_spread=0.0, leak_ma=0, soc=0.95)
     pack.lacks_ah[rich] -= 0.2
     bench = BalancingBench(pack, balance_ohm=OHM)
     bench.charge(2.5)
     assert pack.bled_ah[rich] == pytest.approx(0.2, abs=0.04)
-    assert [cell for cell in range(16) if pack.bled_ah[cell] > 0.015] == [rich]
+    assert [cell for cell in range(cells) if pack.bled_ah[cell] > 0.015] == [rich]
     assert bench.apart()[0] <= 10
 
 
-@pytest.mark.parametrize("cells", [3, 4, 7, 16])
+@pytest.mark.parametrize("cells", [3, 4, 7, 16, 32])
 def test_packs_of_any_length_end_together(cells):
     bench = BalancingBench(UnequalPack(2, cells=cells, spread=0.01, soc=0.95), balance_ohm=OHM)
     bench.until_balanced(limit_h=6)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from bms import events
+from bms import cell_drift, events
 from bms.capacity import TAKEN
 from bms.health import CAPACITY, CELLS, LEAKY, POINTS, WEAK
 from bms.points import Points
@@ -83,6 +83,30 @@ def test_the_weak_and_the_leaky_cell_are_named_and_no_others():
     shown = dict(zip(POINTS[6:8], (health.shown[6:8], health.shown[8:10]), strict=True))
     assert list(shown["weak_cells"]) == [1 << WEAK_CELL, 0]
     assert list(shown["leaky_cells"]) == [1 << LEAKY_CELL, 0]
+
+
+def test_the_highest_of_32_cells_are_named_by_small_numbers_and_remembered():
+    stand = Stand(Pack(cells=32, capacity_ah=100))
+    health = stand.health
+    health.weak_bp[31] = health.weak_bp[2] = -700
+    health.kept[WEAK] = cell_drift.weak(health.weak_bp, 0)
+    health.kept[LEAKY] = 1 << 30
+    stand.settle()
+    assert logged(stand) == [(0, 1 << 2)]  # one event in a turn
+    health.step(1000, stand.snapshot, stand.anchors, stand.counter)
+    assert logged(stand) == [(2, 1 << 15)]
+    health.step(1000, stand.snapshot, stand.anchors, stand.counter)
+    assert logged(stand) == [(3, 1 << 14)]
+    stand.settle()
+    assert list(health.shown[6:10]) == [1 << 2, 1 << 15, 0, 1 << 14]
+    kept = list(health.kept)
+    stand.start()
+    stand.health.restore(kept)
+    stand.settle()
+    assert logged(stand) == []
+    assert cell_drift.weak(health.weak_bp, kept[WEAK]) == kept[WEAK]
+    health.weak_bp[31] = -500  # well again only above -4 %
+    assert cell_drift.weak(health.weak_bp, kept[WEAK]) == kept[WEAK]
 
 
 def test_one_fault_alone_is_no_other():

@@ -186,10 +186,12 @@ def test_the_log_names_the_cells(board):
     board.services.events_log.written = [
         (1, 1, 1, events.CELLS, 0, 0b1001),
         (2, 1, 2, events.CELLS, 1, 0),
+        (3, 1, 3, events.CELLS, 2, 0x8001),
     ]
     lines = board.ask("log")
     assert lines[0].endswith(": weak cells: 1, 4")
     assert lines[1].endswith(": leaking cells: none")
+    assert lines[2].endswith(": weak cells: 17, 32")
 
 
 def test_the_status_names_the_cells(board):
@@ -197,5 +199,7 @@ def test_the_status_names_the_cells(board):
     lines = board.ask("status")
     assert "  Cells that are weak: 1, 4; `health` says more." in lines
     assert "  Cells that are leaking: 2; `health` says more." in lines
-    board.publish(weak_cells=0, leaky_cells=-(1 << 30))
+    board.publish(weak_cells=[0, 0x8001])
+    assert "  Cells that are weak: 17, 32; `health` says more." in board.ask("status")
+    board.publish(weak_cells=[0, 0], leaky_cells=-(1 << 30))
     assert not [line for line in board.ask("status") if "Cells that are" in line]

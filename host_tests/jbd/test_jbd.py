@@ -94,6 +94,19 @@ def test_the_documents_requests_are_those_of_our_arithmetic():
     assert write(0x06, b"\x06" + bytes(6)) == ZERO_PASSWORD
 
 
+def test_32_cells_and_six_sensors_are_told():
+    desk = Desk({**SETTINGS, "series_cells": 32, "cell_thermistors": 6, "afe_chip": 4})
+    cells = [3_300 + cell for cell in range(32)]
+    desk.publish(
+        series_cells=32, cell_voltage_mv=cells, temperature_dc=(214,) * 6, balancing=(1, 0x8000),
+    )  # fmt: skip
+    battery = Battery(desk)
+    data = battery.ask(READ_CELLS)[2]
+    assert [int.from_bytes(data[at : at + 2], "big") for at in range(0, 64, 2)] == cells
+    basic = battery.ask(READ_BASIC)[2]
+    assert (basic[12:16], basic[21]) == (b"\x00\x01\x80\x00", 32)  # cells 1 to 16, then 17 to 32
+
+
 def test_an_empty_answer_has_checksum_zero(battery):
     buffer = bytearray(ENTER)
     response = bytearray(64)

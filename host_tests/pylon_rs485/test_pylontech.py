@@ -196,6 +196,19 @@ def test_42_as_in_the_documents_example():
     assert info(answer) == "00" + EXAMPLE_42[15:-4]
 
 
+def test_32_cells_and_six_sensors_fit_into_every_answer():
+    desk = Desk({**SETTINGS, "series_cells": 32, "cell_thermistors": 6, "afe_chip": 4})
+    cells = [3_300 + cell for cell in range(32)]
+    desk.publish(
+        series_cells=32, cell_voltage_mv=cells, temperature_dc=(214,) * 6, remaining_mah=150_000,
+    )  # fmt: skip
+    body = info(ask(make(desk), frame("02", cid2=0x42)))
+    assert body[4:6] == "20"
+    assert [int(body[at : at + 4], 16) for at in range(6, 134, 4)] == cells
+    assert body[134:136] == "07"
+    assert info(ask(make(desk), frame("02", cid2=0x44)))[4:6] == "20"
+
+
 def test_44_as_recorded():
     desk = Desk({**SETTINGS, "series_cells": 15}, series_cells=15, current_ma=-2_300)
     desk.parameters.values[desk.parameters.index("cell_thermistors")] = 4

@@ -225,12 +225,12 @@ def test_state_of_another_pack_is_refused():
         Pack(16).restore(Pack(8).save())
 
 
-@pytest.mark.parametrize("cells", [3, 13, 16])
-def test_packs_of_3_to_16_cells(cells):
+@pytest.mark.parametrize("cells", [3, 13, 16, 32])
+def test_packs_of_3_to_32_cells(cells):
     assert len(Pack(cells).cell_v) == cells
 
 
-@pytest.mark.parametrize("cells", [2, 17])
+@pytest.mark.parametrize("cells", [2, 33])
 def test_other_packs_are_refused(cells):
     with pytest.raises(ValueError, match="3 to 32"):
         Pack(cells)

@@ -13,6 +13,7 @@ class Board:
     NAME = "pico"
     AFE_TRIPS_OPEN_CONTACTORS = True
     OFF_LINES_HOLD_GATES = False
+    UPPER_AFE_TRIPS_OPEN_GATES = False
     LACKS = ()
 
 class Application(app.Application):
@@ -27,6 +28,9 @@ class Small(Board):
 
 class Held(Board):
     OFF_LINES_HOLD_GATES = True
+
+class Wired(Board):
+    UPPER_AFE_TRIPS_OPEN_GATES = True
 
 def problems(board, name, value, about):
     asked = Application(board)
@@ -43,10 +47,13 @@ for board in (Board(), Small()):
 for board in (Board(), Held()):
     for chip in (0, 3):
         problems(board, "afe_chip", chip, "host watchdog")
+for board in (Board(), Wired()):
+    for chip in (0, 4):
+        problems(board, "afe_chip", chip, "declares no wire from the upper chip's")
 """
 
 
-def test_only_a_board_that_can_takes_a_modbus_tcp_port_a_heater_or_a_bq769x0(tmp_path):
+def test_only_a_board_that_can_takes_a_modbus_tcp_port_a_heater_a_bq769x0_or_a_stack(tmp_path):
     script = tmp_path / "ask.py"
     script.write_text(SCRIPT)
     done = subprocess.run(
@@ -62,7 +69,7 @@ def test_only_a_board_that_can_takes_a_modbus_tcp_port_a_heater_or_a_bq769x0(tmp
     )
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert "".join(line[0] for line in lines) == "0000" + "0101" + "0100"
+    assert "".join(line[0] for line in lines) == "0000" + "0101" + "0100" + "0100"
     assert "'modbus_tcp_port' is set, but board 'pico' has nothing for it" in lines[5]
     assert "'heater' is set, but board 'pico' has nothing for it" in lines[7]
 

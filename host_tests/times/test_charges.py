@@ -8,11 +8,11 @@ from host_tests.bench.operations import SILICON, sample_cost, step_cost
 DRIFT = 0.25
 
 
-@pytest.mark.parametrize("cells", [4, 16])
-def test_a_step_is_charged_what_its_counted_operations_cost(cells):
-    driver, _ = sample_cost(cells)
+@pytest.mark.parametrize(("cells", "chips"), [(4, 1), (16, 1), (24, 2), (32, 2)])
+def test_a_step_is_charged_what_its_counted_operations_cost(cells, chips):
+    driver = sample_cost(cells)[0]
     counted_us = SILICON * (step_cost(cells).us + driver.us)
-    assert step_us(cells) == pytest.approx(counted_us, rel=DRIFT)
+    assert step_us(cells, chips=chips) == pytest.approx(counted_us, rel=DRIFT)
 
 
 def test_a_cell_is_charged_what_its_counted_operations_cost():

@@ -69,8 +69,18 @@ def shrunk_checkout(tmp_path_factory):
             "pylontech",
             {"afe_chip": 3, "series_cells": 15, "afe_crc": 1},
         ),
+        (
+            [[20, {"inject": "upper_afe_reset"}], [45, {"inject": "upper_cell_overvoltage"}]],
+            "pylontech",
+            {"afe_chip": 4, "series_cells": 24, "cell_thermistors": 4, "fet_side": 1},
+        ),
     ],
-    ids=["an ordinary minute", "a minute with faults", "a minute with a BQ76940"],
+    ids=[
+        "an ordinary minute",
+        "a minute with faults",
+        "a minute with a BQ76940",
+        "a minute with a stack",
+    ],
 )
 def test_the_shrunk_firmware_publishes_what_the_unshrunk_one_does(
     shrunk_checkout, tmp_path, orders, profile, more

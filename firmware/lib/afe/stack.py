@@ -40,7 +40,7 @@ class Stack:
         self.bleeder = None
         self.BALANCE_REFRESH_MS = lower.BALANCE_REFRESH_MS
         self.BALANCE_NEIGHBOURS = lower.BALANCE_NEIGHBOURS
-        self.BALANCE_CELLS = 2 * lower.BALANCE_CELLS
+        self.BALANCE_CELLS = lower.BALANCE_CELLS  # of both together
         self.BALANCE_DUTY_PERMILLE = lower.BALANCE_DUTY_PERMILLE
         self._chips = (lower, upper)
         self._low = Sample(split(cells), split(sensors))
