@@ -4,14 +4,16 @@ from array import array
 
 import pytest
 
-from bms.sample import BUSY, OK, TRIP_OVERCURRENT_DISCHARGE, VERIFY_FAILED
+from bms.sample import BUSY, CORRECTED_CELLS, OK, TRIP_OVERCURRENT_DISCHARGE, VERIFY_FAILED
 from boards.sim.bq76952 import Bq76952 as Chip
+from boards.sim.bq76952 import factory_trim
 from host_tests.afe.pairs import PAIRS
 from host_tests.afe.pairs import Bench as PairBench
 from host_tests.afe.simulated_chip import Bench
 
 CRC = pytest.mark.parametrize("crc", [False, True])
 BQ76940 = next(pair for pair in PAIRS if pair.name == "BQ76940")
+STACK = next(pair for pair in PAIRS if pair.name == "stack")
 # What the board measures too much, and what takes it away, by hand: 1 / 1.01 = 0.990099.
 ERROR, CORRECTION = 0.01, -990
 # A shunt of 6 % more shows 6 % more current: 1 / 1.06 = 0.943396.
@@ -150,3 +152,50 @@ def test_a_bq76940_measures_the_truth_and_its_thresholds_are_of_the_cell_that_re
     assert bench.live(4000) == 0
     bench.pack.cell_v[3] = (after_mv + 15) / 1000
     assert bench.live(4000) != 0
+
+
+def _misadjusted_stack():
+    """24 cells; the chips are different pieces with different errors."""
+    bench = PairBench(STACK, cells=24)
+    lower, upper = bench.chip.chips
+    upper.memory.trim = factory_trim(2)
+    lower.cell_errors = [ERROR] * 12
+    upper.cell_errors = [ERROR / 2] * 12
+    lower.stack_error = upper.stack_error = ERROR
+    lower.shunt_offset_v = 30e-6
+    bench.pack.shunt_ohm = 0.0005 * SHUNT_ERROR
+    return bench.guard()
+
+
+def test_the_chips_of_a_stack_share_a_calibration_cell_by_cell():
+    bench = _misadjusted_stack()
+    assert bench.sample.cell_mv[0] == pytest.approx(3333, abs=1)
+    assert bench.sample.cell_mv[23] == pytest.approx(1.005 * 3323, abs=1)
+    image = calibrate(bench, 24)
+    half = round(-100_000 * ERROR / 2 / (1 + ERROR / 2))
+    for cell in range(12, 24):
+        image.offered[CORRECTED_CELLS + cell] = half
+    for _ in range(2):  # and once more, as after a restart of a chip
+        bench.guard()
+        assert image.corrections is image.offered
+        bench.pack.current_a = -50.0
+        bench.live(500)
+        wanted = [1000 * volts for volts in bench.pack.cell_v]
+        assert list(bench.sample.cell_mv) == pytest.approx(wanted, abs=1)
+        assert bench.sample.stack_mv == pytest.approx(sum(wanted), abs=22)
+        assert bench.sample.current_ma == pytest.approx(-50_000, rel=0.002, abs=11)
+        bench.pack.current_a = 0.0
+
+
+def test_a_stack_with_another_upper_chip_is_measured_as_the_factory_left_both():
+    bench = _misadjusted_stack()
+    image = calibrate(bench, 24)
+    bench.guard()
+    trim = image.trim
+    bench.chip.upper.memory.trim = factory_trim(3)
+    bench.chip.upper.power_on_reset()
+    bench.guard()
+    assert image.trim not in (0, trim)
+    assert image.corrections is None
+    assert bench.sample.cell_mv[0] == pytest.approx(3333, abs=1)
+    assert bench.sample.cell_mv[23] == pytest.approx(1.005 * 3323, abs=1)

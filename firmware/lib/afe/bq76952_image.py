@@ -22,7 +22,8 @@ class Image:
         self.fet_thermistor = 0  # whether HDQ measures the switches
         self.cells = 0  # in series; this and the next are taken at the first update
         self.thermistors = 0
-        self.upper = False  # of a stack's two chips, the one without shunt and switches
+        # The pack's lowest cell of this chip; above 0: a stack's upper one, away from the switches
+        self.first_cell = 0
         # Whether the predischarge gate may be on with the discharge gate
         self.predischarge = False
         self.gate_outputs = False  # whether DCHG and DDSG tell what the gates do

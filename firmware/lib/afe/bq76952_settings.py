@@ -210,10 +210,11 @@ class Settings:
         corrections = self.image.corrections
         gains = self._runs[0]
         cells = self.image.cells
+        first = CORRECTED_CELLS + self.image.first_cell
         for cell in range(cells):
             at = 2 + 2 * (15 if cell == cells - 1 else cell)
             gain = gains[at] | gains[at + 1] << 8
-            gain += (gain * corrections[CORRECTED_CELLS + cell] + 50000) // 100000
+            gain += (gain * corrections[first + cell] + 50000) // 100000
             gains[at] = gain & 0xFF
             gains[at + 1] = gain >> 8
         shunt = self._value(_SHUNT)
@@ -235,7 +236,7 @@ class Settings:
             self.image.thermistors = self._value(_THERMISTORS)
         cells = self.image.cells
         thermistors = self.image.thermistors
-        fet_thermistor = 0 if self.image.upper else self._value(_FET_THERMISTOR)
+        fet_thermistor = 0 if self.image.first_cell else self._value(_FET_THERMISTOR)
         self.image.fet_thermistor = fet_thermistor
         put(self._runs, 0x9304, 2, (1 << (cells - 1)) - 1 | 0x8000)
         for pin in range(3):

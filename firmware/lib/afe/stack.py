@@ -16,6 +16,7 @@ from bms.sample import BUSY, GATES_BOTH, OK, TRIP_UNSEEN, Sample
 from bms.table import INVALID
 
 _BOTH = 3  # bits of the two chips
+_TRIM_MASK = 0xFFFFFF
 
 
 def split(whole):
@@ -23,12 +24,42 @@ def split(whole):
     return (whole + 1) // 2
 
 
+class StackImage:
+    """What the pair was told: the settings are the lower chip's, a calibration is of both together
+    (fields: afe.bq76952_image). `lower` and `upper` are their images.
+    """
+
+    def __init__(self, lower, upper):
+        self.taken = lower.taken
+        self.offered = None
+        self.offered_trim = 0
+        self.corrections = None
+        self.trim = 0
+        self._images = (lower, upper)
+
+    def settled(self):
+        """Both chips were programmed: whether they took the calibration that is for this pair. If
+        not it is theirs from now on, or no longer, and they have to be programmed once more."""
+        trim = 0
+        for image in self._images:
+            trim = 31 * trim + image.trim & _TRIM_MASK
+        self.trim = trim
+        self.corrections = self.offered if self.offered_trim == trim else None
+        settled = True
+        for image in self._images:
+            if image.offered is not self.corrections:
+                image.offered = self.corrections
+                image.offered_trim = image.trim
+                settled = False
+        return settled
+
+
 class Stack:
     """`lower` and `upper` are drivers (afe.bq76952), each on its own bus; nothing was programmed
     yet. `parameters` is the parameters table.
 
-    lower, upper: as handed in. image: the lower chip's, which took the same settings. bleeder: who
-    has cells bled, each chip its own (bms.stack_bleeder); whoever built the stack puts it there.
+    lower, upper: as handed in. image: what both were told and took. bleeder: who has cells bled,
+    each chip its own (bms.stack_bleeder); whoever built the stack puts it there.
     """
 
     def __init__(self, lower, upper, parameters):
@@ -36,7 +67,7 @@ class Stack:
         sensors = parameters.value("cell_thermistors")
         self.lower = lower
         self.upper = upper
-        self.image = lower.image
+        self.image = StackImage(lower.image, upper.image)
         self.bleeder = None
         self.BALANCE_REFRESH_MS = lower.BALANCE_REFRESH_MS
         self.BALANCE_NEIGHBOURS = lower.BALANCE_NEIGHBOURS
@@ -48,7 +79,7 @@ class Stack:
         for chip, sample in ((lower, self._low), (upper, self._high)):
             chip.image.cells = len(sample.cell_mv)
             chip.image.thermistors = len(sample.temperature_dc)
-        upper.image.upper = True
+        upper.image.first_cell = split(cells)
         self._low_scans = self._high_scans = 0  # of each chip, when the pack's was counted last
         self._commanded = 0  # GATE_* bits
         self._unseen = 0  # TRIP_UNSEEN until a sample has carried it
@@ -154,7 +185,11 @@ class Stack:
         OK when both are programmed, verified and guarding; else why one of them is not.
         """
         chip = self._next()
-        return self._note(self._chips[chip].programming_step())
+        code = self._note(self._chips[chip].programming_step())
+        if code != OK or self.image.settled():
+            return code
+        self.start_programming()
+        return BUSY
 
     def verify_step(self):
         """Read a piece of one chip's settings back: after all of the lower one's, the upper's.
