@@ -11,7 +11,7 @@ Limits: those of storage.slots; coroutines and start-up code only, never the fas
 import binascii
 
 from bms.parameters import ParameterError
-from bms.table import INVALID
+from bms.table import INVALID, give_back
 from storage.slots import Slots
 
 
@@ -23,7 +23,8 @@ class Configuration:
     """The two files in `directory`.
 
     loaded: whether the settings in force came from a file or were saved to one
-    problems: what was wrong at the last load, as sentences; at most one a file and one in all
+    problems: what was wrong at the last load, as sentences; at most one a file and one in all;
+    also what was changed in a file of an older firmware (storage.migration)
     """
 
     def __init__(self, directory):
@@ -45,7 +46,7 @@ class Configuration:
         self.problems = self._slots.problems
         if not self.loaded:
             self.problems.append(self._what_to_do(parameters))
-        elif self.problems:
+        elif self.problems and self._saved is not None:
             self.problems.append(
                 "%s is used instead: look through the settings, then save them"
                 % self._slots.name(self._slots.kept)
@@ -69,14 +70,20 @@ class Configuration:
         return parameters.loaded and binascii.crc32(parameters.values) != self._saved
 
     def _take(self, parameters, slot, settings):
+        self._saved = None
         try:
             parameters.load(settings)
+            self._saved = binascii.crc32(parameters.values)
         except ParameterError as problem:
-            self._slots.refuse(slot, "is refused: %s" % problem)
-            return False
+            from storage import migration
+
+            changed = migration.load(parameters, settings)
+            give_back("storage.migration")
+            self._slots.refuse(slot, changed or "is refused: %s" % problem)
+            if not changed:
+                return False
         self.loaded = True
         self._slots.kept = slot
-        self._saved = binascii.crc32(parameters.values)
         return True
 
     def _what_to_do(self, parameters):
