@@ -47,6 +47,8 @@ class Board:
     the gates themselves, and hold them off while the processor has no supply, which a BQ769x0
     needs (docs/measuring-chips.md). UPPER_AFE_TRIPS_OPEN_GATES: the wire from DCHG and DDSG of a
     stack's upper chip to the switches is there (law 5). LACKS: settings that it can not serve.
+    fram: only where an FRAM is declared by its I2C address, on the current sensor's bus: the bus
+    and that address (storage.fram).
     charge_off, discharge_off: called with 1 for off. interlock: answers 1 while current flows
     through the loop; a cut wire or a short to ground reads as open. ticks_ms, ticks_diff: time's.
     """
@@ -60,6 +62,7 @@ class Board:
         off_lines_hold_gates=False,
         upper_afe_trips_open_gates=False,
         can_oscillator_hz=_CAN_OSCILLATOR_HZ,
+        fram_address=None,
     ):
         # The lines that switch: made first, driven to "off" as they become outputs.
         self.charge_off = Pin(pins["charge_off"], Pin.OUT, value=1)
@@ -83,6 +86,9 @@ class Board:
         # The timer's callback may fail where nothing can be allocated; its exception needs room.
         micropython.alloc_emergency_exception_buf(100)
         self._timer = Timer(processor.TIMER)
+        if fram_address is not None:
+            sda, scl = pins["sensor_sda"], pins["sensor_scl"]
+            self.fram = processor.i2c(sda, scl, I2C_HZ), fram_address
         self._retained = processor.retained()
         self._reset_cause = processor.reset_cause(self._retained)
 

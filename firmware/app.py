@@ -99,7 +99,8 @@ class Application:
         self.parameters.check = self._board_problems
         self.configuration.load(self.parameters)
         value = self.parameters.value
-        self.recorder = Recorder("/", board.retained(), self.events)
+        fram = getattr(board, "fram", None)
+        self.recorder = Recorder("/", board.retained(), self.events, fram)
         self.recorder.begin(board.reset_cause())
         self.diagnosis = Diagnosis()
         from starting import parts

@@ -25,6 +25,10 @@ UPPER_AFE_TRIPS_OPEN_GATES = True
 
 LACKS = ()  # no setting that this board can not serve
 
+# Declared only where the run's options fit one, like the boards' own.
+if simulation.fram:
+    fram = simulation.world.sensor_i2c, simulation.fram.address
+
 
 def gates_off():
     """Drive both off lines to "off", release all coils, and let nothing heat unwatched."""

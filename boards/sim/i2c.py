@@ -54,12 +54,13 @@ class I2C:
         """Put a device model on the bus, at its own address."""
         self._devices[device.address] = device
 
-    def readfrom_mem_into(self, addr, memaddr, buf):
-        """Read len(buf) bytes from register memaddr on. Raises OSError: ENODEV or ETIMEDOUT."""
+    def readfrom_mem_into(self, addr, memaddr, buf, addrsize=8):
+        """Read len(buf) bytes from register memaddr on, which has 8 or 16 bits. Raises OSError:
+        ENODEV or ETIMEDOUT."""
         depth = heap.lift()
         try:
             # address and W, register, address and R, data
-            self._start(addr, 3 + len(buf)).read(memaddr, buf)
+            self._start(addr, 2 + addrsize // 8 + len(buf)).read(memaddr, buf)
             if self.corrupt_reads and len(buf):
                 if self.corrupt_reads != ALL:
                     self.corrupt_reads -= 1
@@ -69,11 +70,12 @@ class I2C:
         finally:
             heap.restore(depth)
 
-    def writeto_mem(self, addr, memaddr, buf):
-        """Write a bytes-like to register memaddr on. Raises OSError: ENODEV or ETIMEDOUT."""
+    def writeto_mem(self, addr, memaddr, buf, addrsize=8):
+        """Write a bytes-like to register memaddr on, which has 8 or 16 bits. Raises OSError:
+        ENODEV or ETIMEDOUT."""
         depth = heap.lift()
         try:
-            if not self._start(addr, 2 + len(buf)).write(memaddr, buf):
+            if not self._start(addr, 1 + addrsize // 8 + len(buf)).write(memaddr, buf):
                 raise OSError(_ENODEV, "ENODEV")
         finally:
             heap.restore(depth)

@@ -16,6 +16,7 @@ from boards.sim import bq76952, faults, heap, reports
 from boards.sim import costs as prices
 from boards.sim.clock import Clock
 from boards.sim.contactors import ContactorLines
+from boards.sim.fram import Fram
 from boards.sim.inverter_languages import BY_PROFILE
 from boards.sim.load import CsvLoad, HouseholdDay
 from boards.sim.sockets import SerialPort
@@ -75,6 +76,9 @@ class Simulation:
         self._settings = options["settings"] or {}
         self.reset_cause = options["reset_cause"]
         self.world = self._build_world()
+        self.fram = Fram(options["image"] + ".fram") if options.get("fram") else None
+        if self.fram:
+            self.world.sensor_i2c.attach(self.fram)
         self.clock = Clock(self.world, options["speed"])
         self._costs = None
         if options.get("costs"):

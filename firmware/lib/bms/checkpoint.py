@@ -9,7 +9,7 @@ them back.
 Slow path and start-up code; `kept` allocates, the others do not.
 """
 
-_MOVED_BP = 35
+MOVED_BP = 35
 _PAUSE_MS = 5000
 _AGE_S = 6 * 3600  # a pack at rest: only the time since full goes on
 _UNKNOWN = -1
@@ -21,7 +21,7 @@ _SOC = ("soc_bp", "soc_estimate_bp", "soc_sigma_bp", "hysteresis_branch", "ancho
 class Checkpoint:
     """Of an estimator (bms.soc.SocEstimator), of the energy totals (bms.energy), and of the cells'
     imbalance (bms.imbalance), if there is one; restored: whether the estimator goes on from
-    before."""
+    before. moved_bp: how far the charge moves between two writes, in 0.01 %."""
 
     def __init__(self, estimator, energy, imbalance=None):
         self._estimator = estimator
@@ -35,6 +35,7 @@ class Checkpoint:
         self._full_age_s = 0
         self.due = False
         self.restored = False
+        self.moved_bp = MOVED_BP
 
     def step(self, elapsed_ms):
         """After the estimator's update."""
@@ -43,8 +44,8 @@ class Checkpoint:
         if self._pause_ms < _PAUSE_MS or not estimator.found:
             return
         self.due = (
-            abs(estimator.soc_bp - self._soc_bp) >= _MOVED_BP
-            or abs(estimator.estimate_bp - self._estimate_bp) >= _MOVED_BP
+            abs(estimator.soc_bp - self._soc_bp) >= self.moved_bp
+            or abs(estimator.estimate_bp - self._estimate_bp) >= self.moved_bp
             or estimator.sigma_bp * 2 <= self._sigma_bp
             or estimator.anchors != self._anchors
             or abs(estimator.full_age_s - self._full_age_s) >= _AGE_S

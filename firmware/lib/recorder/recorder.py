@@ -5,7 +5,8 @@ a watchdog or soft reset; the state files and the event log survive a power cut,
 only when there is something new, in batches, because a flash write stalls an RP2040. So are the
 files of the pack's health, `health_a.json` and `health_b.json`, a few times a day: `k0`, `k1` and
 so on are the values of `kept` in bms.health.
-The estimates of bms.checkpoint have files, too, because they are written most often.
+The estimates of bms.checkpoint have files, too, because they are written most often. A board with
+an FRAM keeps state and estimates there.
 Coroutine and start-up only, never the fast path. A flash that fails is a fault of its own
 (`event_log_failed`); what could not be written is tried again.
 """
@@ -13,12 +14,11 @@ Coroutine and start-up only, never the fast path. A flash that fails is a fault 
 import asyncio
 from array import array
 
-from bms.events import LAST_FAULT, RESET_CAUSES
+from bms.events import RESET_CAUSES
 from bms.fault_register import WORDS
-from bms.sample import GATES_BOTH
 from bms.table import INVALID, give_back
 from storage.event_log import EventLog, EventLogError
-from storage.retained import NO_FAULT, Retained
+from storage.retained import Retained
 from storage.slots import Slots
 from storage.state import SavedState, StateError
 
@@ -28,6 +28,7 @@ COUNTERS = ("boots", "watchdog_resets", "events_logged")
 _PERIOD_MS = 1000
 _BATCH = 16  # events a write: one block of flash
 _PAUSE_MAX_S = 60
+_FRAM_MOVED_BP = 5  # between two writes of the estimates, which cost an FRAM nothing
 _COMMISSIONED = "commissioned_"  # before the names of bms.commissioning.IDENTITY
 _LATCHED = ("latched_0", "latched_1", "latched_2", "latched_3")
 
@@ -36,22 +37,33 @@ class Recorder:
     """`begin` at start, `restore` before the first step, then `run` as a service.
 
     directory: of the files; retained: the board's memory of storage.retained; events: the ring of
-    bms.events. counters: what the points of COUNTERS show. cause: why the processor started.
+    bms.events; fram: where a board has one, I2C bus and address of storage.fram, which then holds
+    state and estimates. counters: what the points of COUNTERS show. cause: why the processor
+    started.
     """
 
-    def __init__(self, directory, retained, events):
+    def __init__(self, directory, retained, events, fram=None):
         self._directory = directory
         self.events_log = EventLog(directory + "log")
         self.counters = array("i", [0] * len(COUNTERS))
         self.cause = RESET_CAUSES[0]
-        self._state = SavedState(directory)
+        self._fram = fram
+        self._state = SavedState(directory, self._pair("state"))
         self._health = Slots(directory, "health", "kept")
-        self._estimates = Slots(directory, "estimates", "estimates")
+        self._estimates = self._pair("estimates")
         self._retained = Retained(retained)
         self._events = events
         self._words = array("i", [0] * WORDS)
         self._leaving = False
         self._latched = array("i", [0] * WORDS)  # the fast path's own
+
+    def _pair(self, stem):
+        files = Slots(self._directory, stem, stem)
+        if self._fram is None:
+            return files
+        from storage.fram import FramSlots
+
+        return FramSlots(self._fram, self._directory, stem, stem, files)
 
     def begin(self, cause):
         """Find out what was before. Never raises."""
@@ -64,17 +76,10 @@ class Recorder:
 
     def flash_problems(self):
         """Why the flash check of the self-test failed, in sentences; after `begin`."""
-        from storage import flash_check
+        from recorder import restoring
 
-        problems = flash_check.unreadable(self._directory)
-        give_back("storage.flash_check")
-        if self._state.lost():
-            problems.append(
-                "the flash check failed: of state_a.json and state_b.json none is whole"
-            )
-        if not self.events_log.boot:
-            problems.append("the flash check failed: the event log can not be looked through")
-        return problems
+        give_back("recorder.restoring")
+        return restoring.flash_problems(self._directory, self._state, self.events_log)
 
     def problems(self):
         """What could not be read, in sentences."""
@@ -98,34 +103,21 @@ class Recorder:
 
     def restore(self, battery):
         """Give the battery what it knew before it stopped."""
-        get = self._state.get
-        for word in range(WORDS):
-            self._words[word] = get(_LATCHED[word], 0) | self._retained.latched[word]
-        # A state file that was damaged may have said more: a person has to look (`gates auto`).
-        damaged = bool(self._state.problems) and self._state.loaded
-        restricted = bool(get("restricted", 0)) or self._retained.restricted
-        battery.restore(self._words, restricted or damaged)
-        battery.forbidden = get("forbidden", 0) & GATES_BOTH
-        battery.deep_discharge.restore(
-            get("lowest_cell_mv", INVALID), bool(get("deep_discharge_acknowledged", 0))
-        )
-        battery.restore_empty(get("undervoltage_rebounds", 0), bool(get("empty", 0)))
-        self._restore_health(battery.health)
-        if battery.checkpoint is not None:
-            found = self._estimates.read()
-            battery.checkpoint.restore(found[0][1] if found else {})
-        if self._retained.last_fault != NO_FAULT:
-            self._events.post(LAST_FAULT, self._retained.last_fault, 0, 0)
-        if self._retained.boot_loop:
-            battery.latch("boot_loop")
+        from recorder import restoring
 
-    def _restore_health(self, health):
-        if health is None:
-            return
-        found = self._health.read()
-        if found:
-            values = found[0][1]
-            health.restore([values.get("k%d" % at, 0) for at in range(len(values))])
+        give_back("recorder.restoring")
+        restoring.restore(
+            battery,
+            _LATCHED,
+            self._words,
+            self._state,
+            self._retained,
+            self._health,
+            self._estimates,
+            self._events,
+        )
+        if self._fram is not None and battery.checkpoint is not None:
+            battery.checkpoint.moved_bp = _FRAM_MOVED_BP
 
     def keep(self, battery):
         """Put what must survive a reset into the retained memory. Fast path; allocates nothing."""

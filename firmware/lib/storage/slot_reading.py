@@ -24,10 +24,19 @@ def content(path, section):
         if size > _MAX_BYTES:
             return None, "is too large (%d bytes, at most %d)" % (size, _MAX_BYTES)
         with open(path, "rb") as file:
-            return _parsed(str(file.read(), "utf-8"), section), None
+            data = file.read()
     except OSError as problem:
         missing = problem.errno == ENOENT
         return None, None if missing else "can not be read (%s)" % problem
+    except MemoryError:
+        return None, "does not fit into the memory"
+    return parsed(data, section)
+
+
+def parsed(data, section):
+    """The same of a file's bytes."""
+    try:
+        return _parsed(str(data, "utf-8"), section), None
     except _Newer as problem:
         return (NEWER, None), str(problem)
     except _Refused as problem:

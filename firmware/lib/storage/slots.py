@@ -36,7 +36,7 @@ from bms.table import give_back
 
 ENOENT = 2  # errno: no such file
 
-_SUFFIXES = ("_a.json", "_b.json")
+SUFFIXES = ("_a.json", "_b.json")
 FORMAT = 1
 NEWER = -1  # in place of a sequence number
 _MAX_SENTENCE = 300  # a damaged file may hold names of any length
@@ -71,8 +71,8 @@ class Slots:
         from storage import slot_reading
 
         found = []
-        for slot in range(len(_SUFFIXES)):
-            path = self._stem + _SUFFIXES[slot]
+        for slot in range(len(SUFFIXES)):
+            path = self._stem + SUFFIXES[slot]
             content, reason = slot_reading.content(path, self._section)
             if reason:
                 self.refuse(slot, reason)
@@ -91,7 +91,7 @@ class Slots:
         words, or None; the files are then as before."""
         sequence = max(0, *self._sequences) + 1
         slot = 1 - self.kept
-        path = self._stem + _SUFFIXES[slot]
+        path = self._stem + SUFFIXES[slot]
         temporary = self._stem + "_new.json"
         aside = self._sequences[slot] == NEWER
         problem = _replace(temporary, path, self._text(sequence, values), aside)
@@ -104,7 +104,7 @@ class Slots:
 
     def name(self, slot):
         """The name of a slot's file."""
-        return self._name + _SUFFIXES[slot]
+        return self._name + SUFFIXES[slot]
 
     def refuse(self, slot, reason):
         """Note a problem with a slot."""

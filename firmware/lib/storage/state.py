@@ -42,14 +42,14 @@ class StateError(Exception):
 
 
 class SavedState:
-    """The two files in `directory`.
+    """The two files in `directory`, or `slots` (storage.fram) in their place.
 
     problems: what was wrong at the last load, as sentences; empty if the newest file was whole
     loaded: whether the last load found anything
     """
 
-    def __init__(self, directory):
-        self._slots = Slots(directory, "state", "state")
+    def __init__(self, directory, slots=None):
+        self._slots = slots or Slots(directory, "state", "state")
         self._values = {}
         self.loaded = False
         self.problems = []
