@@ -209,6 +209,15 @@ def test_the_board_of_the_page_starts_and_says_what_it_lacks(tmp_path, example):
     ], done.stderr
 
 
+def test_an_fram_is_there_where_it_is_declared_on_the_current_sensors_bus(tmp_path, example):
+    asked = "\nprint(getattr(board, 'fram', 'none declared'))\n"
+    assert "none declared" in start_mine(tmp_path, example + asked).stdout
+    declared = example.replace("PINS, can", "PINS, fram_address=0x50, can").replace(
+        "PINS = {", 'PINS = {\n    "sensor_sda": 26, "sensor_scl": 27,'
+    )
+    assert ", 80)" in start_mine(tmp_path, declared + asked).stdout
+
+
 def test_a_board_without_coils_can_not_promise_to_open_them(tmp_path, example):
     promised = example.replace("PINS, can", "PINS, afe_trips_open_contactors=True, can")
     assert promised != example

@@ -19,7 +19,7 @@ from storage.event_log import (
 )
 from storage.slots import ENOENT
 
-_CHECKED = 16  # bytes of a record that its check is over
+_CHECKED = BYTES - 2  # bytes of a record that its check is over
 _CHUNK = 14  # records read at a time: 252 bytes
 _NO_RECORD = (0, 0)
 
