@@ -45,29 +45,50 @@ def mpy_bytes(compiled):
     return dict(sorted(sizes.items(), key=lambda item: -item[1]))
 
 
-def write_configuration(folder):
-    """The pack's configuration file, written by the firmware's own storage."""
+def write_flash(folder):
+    """What is on the board's flash: the settings, and what earlier starts left there. Written by
+    the firmware's own storage. (For a missing file this build has another errno than a board, so
+    that sentences about it would be counted.)"""
     sys.path.insert(0, str(FIRMWARE / "lib"))
     try:
+        from bms.commissioning import IDENTITY
+        from bms.events import Events
         from bms.parameters import Parameters
+        from storage import event_log
         from storage.configuration import Configuration
+        from storage.slots import Slots
+        from storage.state import SavedState
     finally:
         sys.path.pop(0)
     parameters = Parameters()
     parameters.load(_PACK)
-    Configuration(str(folder)).save(parameters)
+    configuration, state = Configuration(f"{folder}/"), SavedState(f"{folder}/")
+    log = event_log.EventLog(f"{folder}/log")
+    for start in (1, 2):
+        configuration.save(parameters)
+        pack = {f"commissioned_{name}": parameters.value(name) for name in IDENTITY}
+        state.update(pack | {"undervoltage_rebounds": start})
+        for stem, section in (("health", "kept"), ("estimates", "estimates")):
+            slots = Slots(f"{folder}/", stem, section)
+            slots.read()
+            slots.write({})
+    log.open()
+    events = Events()
+    for _ in range(event_log.FILES * event_log.FILE_RECORDS):
+        events.post(0, 0, 0, 0)
+        log.append(events, 1)
 
 
-def heap_after_boot(firmware, configuration):
+def heap_after_boot(firmware, flash_folder):
     """Bytes of heap that the firmware in folder `firmware` holds, by the 32-bit build."""
-    return min(_heap_after_boot(firmware, configuration, padding) for padding in PADDINGS)
+    return min(_heap_after_boot(firmware, flash_folder, padding) for padding in PADDINGS)
 
 
-def _heap_after_boot(firmware, configuration, padding):
+def _heap_after_boot(firmware, flash_folder, padding):
     with tempfile.TemporaryDirectory() as name:
         script = Path(name, SCRIPT.name)
         script.write_text(SCRIPT.read_text().replace("PADDING = 0", f"PADDING = {padding}"))
-        process = build.run(script, {firmware: "/", configuration: "/"})
+        process = build.run(script, {firmware: "/", flash_folder: "/"})
     if process.returncode:
         raise RuntimeError(process.stdout + process.stderr)
     return int(process.stdout.splitlines()[-1])
@@ -76,12 +97,12 @@ def _heap_after_boot(firmware, configuration, padding):
 def measure():
     """Heap after boot from .mpy files, from source, and bytes of .mpy by package."""
     with tempfile.TemporaryDirectory() as name:
-        folder, configuration = Path(name, "compiled"), Path(name, "configuration")
-        configuration.mkdir()
-        write_configuration(configuration)
+        folder, flash_folder = Path(name, "compiled"), Path(name, "flash")
+        flash_folder.mkdir()
+        write_flash(flash_folder)
         compiled = compile_firmware(folder)
-        from_mpy = heap_after_boot(folder, configuration)
-        from_source = _heap_after_boot(FIRMWARE, configuration, PADDINGS[0])
+        from_mpy = heap_after_boot(folder, flash_folder)
+        from_source = _heap_after_boot(FIRMWARE, flash_folder, PADDINGS[0])
         return from_mpy, from_source, mpy_bytes(compiled)
 
 

@@ -36,7 +36,7 @@ function copy(from, to) {
     const target = `${to}/${entry.name}`;
     if (entry.isDirectory()) {
       copy(source, target);
-    } else if (/\.(py|mpy|json)$/.test(entry.name)) {
+    } else if (/\.(py|mpy|json|bin)$/.test(entry.name)) {
       micropython.FS.writeFile(target, fs.readFileSync(source));
     }
   }
