@@ -3,6 +3,7 @@
 On a plain Pico loaded code fills most of the heap. What this does about it, one idea a file:
 
 - constants: whole numbers are put in where they are read, over the whole program.
+- inline: a function that is called from one place goes there.
 - layout: modules that are in memory together become one file.
 - file_names: files get short names, all in one folder.
 - start: what only builds the application becomes a file of its own, which is forgotten then.
@@ -22,8 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellsteward.shrinking import constants, layout
+from cellsteward.shrinking.inline import inline
 from cellsteward.shrinking.names import Names
-from cellsteward.shrinking.program import parsed
+from cellsteward.shrinking.program import read
 from cellsteward.shrinking.start import Start
 from cellsteward.shrinking.things import Things
 from cellsteward.shrinking.writing import Written, written
@@ -76,7 +78,12 @@ def shrink(
     """
     users = list(users)
     trees = [ast.parse(text) for text in users]
-    parts = {name: parsed(name, text) for name, text in constants.folded(modules, users).items()}
+    folded = constants.folded(modules, users)
+    found = {
+        name: ast.parse(text, name.replace(".", "/") + ".py") for name, text in folded.items()
+    }
+    inline(found.values(), trees)
+    parts = {name: read(name, tree) for name, tree in found.items()}
     things = Things(parts, layout.files(parts, root, trees))
     return written(things, Names(things, trees), Start(things, trees, root), root)
 

@@ -104,8 +104,12 @@ class Module:
 
 
 def parsed(name: str, text: str) -> Module:
-    """The module of a text, without docstrings and annotations, which MicroPython drops, too."""
-    tree = ast.parse(text, name.replace(".", "/") + ".py")
+    """The module of a text, as `read` makes it."""
+    return read(name, ast.parse(text, name.replace(".", "/") + ".py"))
+
+
+def read(name: str, tree: ast.Module) -> Module:
+    """The module of a tree, without docstrings and annotations, which MicroPython drops, too."""
     module = Module(name, tree, Scope("module", name))
     _Reader(module).read_body(tree.body, module.top)
     return module
