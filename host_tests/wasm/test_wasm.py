@@ -28,7 +28,7 @@ ALLOCATIONS = {
 
 # What a usual pack's firmware holds after boot, and at most may hold from here on. A plain Pico
 # has 230 KB before our firmware comes (micropython.md).
-HEAP_MAX = 145500
+HEAP_MAX = 141500
 
 
 @pytest.fixture(scope="module")

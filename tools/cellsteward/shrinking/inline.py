@@ -14,6 +14,7 @@ import ast
 import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import TypeGuard
 
 from cellsteward.shrinking.returns import Replacing, StaysError, as_statements
 
@@ -229,7 +230,7 @@ def _locals(function: ast.FunctionDef) -> set[str]:
     return found
 
 
-def _is_stored(node: ast.AST) -> bool:
+def _is_stored(node: ast.AST) -> TypeGuard[ast.Name]:
     return isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
 
 

@@ -39,7 +39,8 @@ def as_statements(
         name += "_"
     target = ast.Name(name, ast.Store())
     made = _without_returns(body, lambda found: _assigned(target, found, statement))
-    return [*made, Replacing(call, ast.Name(name, ast.Load())).visit(statement)]
+    Replacing(call, ast.Name(name, ast.Load())).visit(statement)
+    return [*made, statement]
 
 
 def _without_returns(block: list[ast.stmt], sink: Sink) -> list[ast.stmt]:
