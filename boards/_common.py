@@ -63,6 +63,8 @@ class Board:
         upper_afe_trips_open_gates=False,
         can_oscillator_hz=_CAN_OSCILLATOR_HZ,
         fram_address=None,
+        native_can=None,
+        drain_can=False,
     ):
         # The lines that switch: made first, driven to "off" as they become outputs.
         self.charge_off = Pin(pins["charge_off"], Pin.OUT, value=1)
@@ -80,6 +82,8 @@ class Board:
         self._processor = processor
         self._pins = pins
         self._can_oscillator_hz = can_oscillator_hz
+        self._native_can = native_can
+        self._drain_can = drain_can
         self._contactors = Contactors(self._coils, pins, processor) if self._coils else None
         self._maintenance = processor.input_up(pins["maintenance"])
         self.interlock = processor.input_down(pins["interlock"]) if "interlock" in pins else None
@@ -146,6 +150,20 @@ class Board:
         spi = self._processor.spi(pins["can_sck"], pins["can_mosi"], pins["can_miso"])
         return spi, select, self._can_oscillator_hz
 
+    def can_interrupt(self):
+        """The MCP2515's INT, or None on a board that does without: fetching frames by interrupt
+        takes 2 KB of memory."""
+        return CanInterrupt(self._pins["can_interrupt"]) if self._drain_can else None
+
+    def native_can(self):
+        """What makes the processor's own controller of a bit rate in bit/s, where the board file
+        says how it is wired and the running MicroPython has machine.CAN; else None."""
+        own = getattr(machine, "CAN", None)
+        wired = self._native_can
+        if own is None or wired is None:
+            return None
+        return lambda bitrate: own(bitrate=bitrate, **wired)
+
     def rs485_port(self, baud):
         """UART to the RS485 transceiver and its transmit-enable pin."""
         pins = self._pins
@@ -195,6 +213,19 @@ class Outputs:
         self.alarm = _off(pins, "alarm")
         self.heater = _off(pins, "heater")
         self.fan = _off(pins, "fan")
+
+
+class CanInterrupt:
+    """INT of an MCP2515: low while it holds frames. A cut wire is high."""
+
+    def __init__(self, number):
+        self._pin = Pin(number, Pin.IN, Pin.PULL_UP)
+        self.disable = machine.disable_irq
+        self.enable = machine.enable_irq
+
+    def listen(self, handler):
+        """Have `handler(pin)` called at each falling edge, hard: whatever else runs."""
+        self._pin.irq(handler=handler, trigger=Pin.IRQ_FALLING, hard=True)
 
 
 class RegisterBus:

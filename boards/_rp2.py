@@ -32,6 +32,7 @@ PICO_PINS = {
     "precharge_coil": 13,
     "fan": 14,
     "interlock": 15,
+    "can_interrupt": 1,
     "can_miso": 16,
     "can_select": 17,
     "can_sck": 18,

@@ -135,7 +135,8 @@ class Application:
             self.battery.fail_check(SELF_TESTS.index("flash"))
         give_back("bms.point_words")
         self._check_commissioned()
-        self._calibration_refused = self.configuration.loaded and self._offer_calibration()
+        if self.configuration.loaded:
+            self._offer_calibration()
         self._link = None  # to the inverter, once it runs
         self._keepalives = 0  # of the inverter, as counted last
         self._link_loss = self.parameters.index("link_loss_s")
@@ -215,26 +216,16 @@ class Application:
         """Who saves a calibration and hands it to the chip, for `calibrate`. Lent."""
         from starting.calibrating import Calibrator
 
-        return Calibrator("/", self.afe.image, self.parameters.value("series_cells"), self._renew)
+        cells = self.parameters.value("series_cells")
+        return Calibrator("/", self.afe.image, cells, self.changed)
 
     def _offer_calibration(self):
-        """At the start, what is saved. Whether something was wrong with it."""
+        """At the start, what is saved."""
         from starting import calibrating
 
-        problems = self.calibrator.offer()
-        for problem in problems:
+        for problem in self.calibrator.offer():
             print(problem)
         calibrating.put_away()
-        return bool(problems)
-
-    def _renew(self):
-        self._calibration_refused = False
-        self._reprogram = True
-
-    def _check_calibration(self):
-        image = self.afe.image
-        foreign = image.offered is not None and image.corrections is None
-        self.battery.condition("calibration_unused", foreign or self._calibration_refused)
 
     def start_guarding(self):
         """Start the timer and the watchdog: from here on the fast path decides."""
@@ -290,7 +281,9 @@ class Application:
                 for _ in self.afe.equip():
                     await asyncio.sleep_ms(0)
         elif self.afe.equipped:
-            self._check_calibration()
+            from starting import calibrating
+
+            calibrating.check(self)
             self.afe.put_away()
             gc.collect()
 
@@ -365,7 +358,6 @@ class Application:
 
     async def _inverter(self):
         # Imported here: a board without an inverter does not pay for the link to one.
-        from canbus.mcp2515 import MCP2515
         from inverter.link import InverterLink
         from inverter.profiles import load
 
@@ -373,8 +365,9 @@ class Application:
         points = self.points
         profile = load(self._choice("inverter_profile"), points, self.faults, self.parameters)
         give_back("inverter.profiles")
-        spi, select, oscillator_hz = board.can_bus()
-        can = MCP2515(spi, select, int(self._choice("can_bitrate_kbit")), oscillator_hz)
+        from starting import can as choice
+
+        can = choice.controller(board, self._choice)
         link = InverterLink(
             can,
             profile,

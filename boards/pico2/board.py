@@ -8,4 +8,5 @@ board = Board(
     RP2350,
     PICO_PINS,
     afe_trips_open_contactors=True,  # as docs/boards/wiring.md wires the coils' supply
+    drain_can=True,
 )

@@ -99,6 +99,15 @@ def can_bus():
     return simulation.world.spi, simulation.world.can_select, simulation.world.can_oscillator_hz
 
 
+def can_interrupt():
+    """The MCP2515's INT."""
+    return simulation.world.can_interrupt
+
+
+def native_can():
+    """The simulated processor has no CAN controller of its own."""
+
+
 def rs485_port(_baud):
     """RS485 as a local socket; a wire without a transceiver needs no transmit enable."""
     return simulation.rs485, None

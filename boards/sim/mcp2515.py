@@ -23,7 +23,8 @@ _RECOVERY_BITS = 128 * 11
 
 
 class Mcp2515:
-    """oscillator_hz: the crystal; bit timing follows from it. `interrupt_level()` is the INT pin.
+    """oscillator_hz: the crystal; bit timing follows from it. `interrupt_level()` is the INT pin;
+    `interrupt_changed()`, if somebody sets it, is called when it may have moved.
 
     As a node of the CAN bus it offers what can_bus.py asks of one; nobody else calls these.
     """
@@ -31,6 +32,7 @@ class Mcp2515:
     def __init__(self, oscillator_hz=8000000):
         self.oscillator_hz = oscillator_hz
         self.connected = True
+        self.interrupt_changed = None
         self.bus = None  # set by CanBus.join
         self.bit_rate = 0  # bits per second, from CNF1 to CNF3
         self.on_wire = None
@@ -63,6 +65,8 @@ class Mcp2515:
             self._registers[reg.CANINTF] &= ~(reg.RX0IF if first else reg.RX1IF)
         self._instruction = None
         self._count = 0
+        if not active and self.interrupt_changed:
+            self.interrupt_changed()
 
     def exchange(self, byte):
         count = self._count
@@ -334,6 +338,8 @@ class Mcp2515:
                 self._rec = 120 if self._rec > 127 else self._rec - 1
                 self._update_errors()
             self._accept(frame)
+        if self.interrupt_changed:
+            self.interrupt_changed()
 
     def receive_error(self):
         """A frame that its bit timing cannot follow."""

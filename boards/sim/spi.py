@@ -70,3 +70,52 @@ class ChipSelect:
         return None
 
     value = __call__
+
+
+class InterruptLine:
+    """INT of the chip on this SPI, as a board's CanInterrupt (boards/_common.py): the handler is
+    called under the heap lock, as in a hard interrupt; while interrupts are off it waits.
+    """
+
+    def __init__(self, chip):
+        self._chip = chip
+        self._handler = None
+        self._off = 0
+        self._fallen = False  # an edge that no handler saw yet
+        self._serving = False
+        self._before = 1
+        chip.interrupt_changed = self._look  # Mcp2515.interrupt_changed
+
+    def listen(self, handler):
+        """Call this at each falling edge."""
+        self._handler = handler
+
+    def disable(self):
+        """No interrupts from now on."""
+        self._off += 1
+        return self._off - 1
+
+    def enable(self, state):
+        """As it was before."""
+        self._off = state
+        self._serve()
+
+    def _look(self):
+        level = self._chip.interrupt_level()
+        if self._before and not level:
+            self._fallen = True
+        self._before = level
+        self._serve()
+
+    def _serve(self):
+        if self._handler is None or self._serving:
+            return
+        self._serving = True
+        while self._fallen and not self._off:
+            self._fallen = False
+            heap.lock()
+            try:
+                self._handler(self)
+            finally:
+                heap.unlock()
+        self._serving = False

@@ -25,7 +25,7 @@ from boards.sim.mcp2515 import Mcp2515
 from boards.sim.outputs import Outputs
 from boards.sim.pack import Pack
 from boards.sim.retained import Retained
-from boards.sim.spi import ChipSelect, Spi
+from boards.sim.spi import ChipSelect, InterruptLine, Spi
 from boards.sim.wiring import Wiring
 
 _STEP_US = 100000
@@ -113,6 +113,7 @@ class World:
         self.can_controller = self.can.join(Mcp2515(can_oscillator_hz))
         self.spi = Spi(self.can_controller)
         self.can_select = ChipSelect(self.spi)
+        self.can_interrupt = InterruptLine(self.can_controller)
         self.inverter = Inverter(language)
         self.inverter.obeys = not self.load.recorded
         self.can.join(self.inverter.port)

@@ -49,10 +49,43 @@ def peripherals(board):
     board.afe_bus(100000)
     board.sensor_bus()
     board.can_bus()
+    board.can_interrupt()
     board.rs485_port(9600)
     board.watchdog(3000)
     board.start_timer(100, None)
     return list(machine.journal)
+
+
+def can_interrupt(board):
+    """Whether there is one, what it does to the machine, and what it hands on."""
+    machine.restart()
+    line = start().can_interrupt()
+    if line is None:
+        return None
+    seen = []
+    line.listen(seen.append)
+    line._pin.handler("edge")
+    line.enable(line.disable())
+    return [seen, machine.journal[-3:]]
+
+
+def native_can(board):
+    """What a board makes of machine.CAN: without it, with it, and with a board file that says how
+    the processor's own controller is wired."""
+
+    class CAN:
+        def __init__(self, *arguments, **named):
+            self.made_with = [arguments, named]
+
+    found = [board.native_can() is None]
+    machine.CAN = CAN
+    found.append(board.native_can() is None)
+    board._native_can = {"id": 0, "tx": 4, "rx": 5}
+    found.append(board.native_can()(250000).made_with)
+    del machine.CAN
+    found.append(board.native_can() is None)
+    board._native_can = None
+    return found
 
 
 def contacts(board):
@@ -178,6 +211,8 @@ print(
             "off": off,
             "contacts": contacts(board),
             "maintenance": maintenance(board),
+            "can_interrupt": can_interrupt(board),
+            "native_can": native_can(board),
             "emergency_bytes": emergency_bytes,
             "bus": bus_under_the_lock(),
             "retained": retained(),

@@ -23,6 +23,7 @@ LINES = {"charge_off", "discharge_off"}  # high is off; everything else is off w
 # What must not lead to a switch. ESP32: read at reset (data sheet, strapping pins; 12 wants the
 # low level that the fan's resistor gives), or moving while the ROM starts (14). ESP32-S3: read at
 # reset, or high for a moment at power-up (data sheet, power-up glitches).
+INT = "can_interrupt"
 NOT_FOR_SWITCHES = {"esp32": {0, 1, 2, 3, 5, 14, 15}, "esp32s3": {0, 3, 18, 19, 20, 45, 46}}
 # Low for a moment at power-up (the same table): an off line would allow its gate.
 NOT_FOR_LINES = {"esp32": {12}, "esp32s3": set(range(1, 21))}
@@ -104,6 +105,7 @@ def test_exactly_the_pins_of_the_table_are_used_each_for_its_purpose(started):
     """The double refuses a pin that is made twice, or that this processor does not have."""
     board, found = started
     pins = board_files.pins(board)
+    drained = {INT} if found["can_interrupt"] else set()
     by_kind = {entry[0]: entry for entry in found["all"]}
     buses = [entry for entry in found["all"] if entry[0] == "i2c"]
     assert [entry[1:] for entry in buses] == [
@@ -121,8 +123,30 @@ def test_exactly_the_pins_of_the_table_are_used_each_for_its_purpose(started):
             made |= set(entry[1:3])
         elif entry[0] == "spi":
             made |= set(entry[1:4])
-    assert made == set(pins.values())
-    assert len(made) == len(pins)
+    used = {purpose: pins[purpose] for purpose in pins if purpose in drained or purpose != INT}
+    assert made == set(used.values())
+    assert len(made) == len(used)
+
+
+def test_the_can_controllers_interrupt_is_a_hard_one_and_can_be_held_off(started):
+    board, found = started
+    pins = board_files.pins(board)
+    # An ESP32's interrupts are soft ones; the memory of an RP2040 is scarce.
+    assert (found["can_interrupt"] is None) == (board not in ("pico2", "pico2_w"))
+    if found["can_interrupt"] is None:
+        return
+    seen, journal = found["can_interrupt"]
+    assert seen == ["edge"]
+    assert journal == [
+        ["irq", pins["can_interrupt"], True],
+        ["interrupts", "off"],
+        ["interrupts", "on"],
+    ]
+
+
+def test_a_processors_own_can_needs_a_board_file_that_says_so_and_a_port_that_has_it(started):
+    made_with = [[], {"bitrate": 250000, "id": 0, "tx": 4, "rx": 5}]
+    assert started[1]["native_can"] == [True, True, made_with, True]
 
 
 @pytest.mark.parametrize("board", sorted(NOT_FOR_SWITCHES))

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from bms.parameters import APPLIES_AFE
 from bms.table import INVALID
 from host_tests.console.conftest import CELLS_MV
 from starting.calibrating import Calibrator
@@ -25,7 +26,8 @@ class Chip:
         board.services.calibrator = Calibrator(directory, self.image, CELLS, self.reprogram)
         board.services.battery.step = self.step
 
-    def reprogram(self):
+    def reprogram(self, applies):
+        assert applies == APPLIES_AFE
         self.busy = 2
 
     def step(self):

@@ -67,6 +67,12 @@ class Board:
     def afe_bus(self):
         return Bus()
 
+    def native_can(self):
+        return None
+
+    def can_interrupt(self):
+        return None
+
     def can_bus(self):
         return Spi(), self.line, 8000000
 

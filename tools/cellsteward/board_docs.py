@@ -43,6 +43,7 @@ WIRES = (
     Wire("can_sck", "MCP2515 SCK", "out, SPI, 8 MHz"),
     Wire("can_mosi", "MCP2515 SI", "out, SPI"),
     Wire("maintenance", "ground, for a maintenance boot; else open", "in, own pull-up"),
+    Wire("can_interrupt", "MCP2515 INT", "in, own pull-up; low: a frame came", group="more"),
     Wire("positive_coil", "positive contactor's driver", "out, high: close", "down", group="more"),
     Wire("negative_coil", "negative contactor's driver", "out, high: close", "down", group="more"),
     Wire("precharge_coil", "precharge relay's driver", "out, high: close", "down", group="more"),

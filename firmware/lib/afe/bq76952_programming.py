@@ -138,7 +138,7 @@ class Programming:
         image.trim = trim
         image.corrections = image.offered if image.offered_trim == trim else None
         if image.corrections is not None:
-            self._settings.correct()
+            self._settings.correct(image.corrections)
             self._run = 0
         return OK
 

@@ -204,10 +204,9 @@ class Settings:
         put(self._runs, 0x92AF, 1, watchdog_s + 1)
         taken[_TAKEN_FAST + 5] = watchdog_s
 
-    def correct(self):
-        """Put the corrections in force (bms.sample) into the cell gains, which hold the
+    def correct(self, corrections):
+        """Put these corrections (bms.sample) into the cell gains, which hold the
         factory's, into those of the current and into the thresholds across the shunt."""
-        corrections = self.image.corrections
         gains = self._runs[0]
         cells = self.image.cells
         first = CORRECTED_CELLS + self.image.first_cell

@@ -7,8 +7,8 @@ says so.
 Goals: nothing waits for the bus; nothing allocates after construction except `set_filters` and
 `restart`; a chip that is missing, or that restarted and forgot its settings, is noticed.
 Limits: 29-bit frames are received where everything is, and never sent; two acceptance filters, one
-per receive buffer; no interrupt line, the owner polls. One coroutine owns the driver: its methods
-must not interrupt each other.
+per receive buffer; the owner polls (with the interrupt line: mcp2515_drained). One coroutine owns
+the driver: its methods must not interrupt each other.
 
 The SPI bus must run in mode 0 at 10 MHz or less. Frames are started with the RTS instruction only:
 our timer callback may run while CS is still low, and the silicon repeats a frame in that case for
@@ -213,12 +213,9 @@ class MCP2515:
         a memoryview of exactly the bytes received (zeros for a remote request), valid until the
         next call. A frame in buffer 0 comes first; between the buffers, order is not kept.
         """
-        status = self._status()
-        if not status & 3:  # figure 12-8: RX0IF, RX1IF
+        if not self._fetch():
             return None
         received = self._received
-        self._out[0] = _READ_RX0 if status & 1 else _READ_RX1
-        self._exchange(self._out_views[14], self._received_view)
         message[0] = received[1] << 3 | received[2] >> 5
         size = min(received[5] & 15, _DATA_MAX)
         message[2] = 0
@@ -292,6 +289,15 @@ class MCP2515:
         counters[4] = self._entered[self.STATE_BUS_OFF]
         counters[7] = self._overruns
         return counters
+
+    def _fetch(self):
+        """Put the next frame into `_received`; False: there is none."""
+        status = self._status()
+        if not status & 3:  # figure 12-8: RX0IF, RX1IF
+            return False
+        self._out[0] = _READ_RX0 if status & 1 else _READ_RX1
+        self._exchange(self._out_views[14], self._received_view)
+        return True
 
     def _start(self):
         """Reset, set everything up, read the bit timing back and join the bus."""

@@ -276,7 +276,8 @@ def _clear(console, _):
 
 def _steady(console, point, slot, unit, moves):
     """The sum of all readings, or None after a line that says why there is none."""
-    low = high = None
+    low = -INVALID
+    high = INVALID
     total = 0
     for _ in range(_READINGS):
         yield _PAUSE_MS
@@ -285,8 +286,8 @@ def _steady(console, point, slot, unit, moves):
         if value == INVALID:
             yield "Nothing is measured there now: see `status`."
             return None
-        low = value if low is None else min(low, value)
-        high = value if high is None else max(high, value)
+        low = min(low, value)
+        high = max(high, value)
         total += value
     if high - low > moves:
         yield (

@@ -1,6 +1,7 @@
 """Hands a saved calibration to the measuring chip's driver, and saves a new one. Lent."""
 
 from bms import calibration
+from bms.parameters import APPLIES_AFE
 from bms.table import give_back
 from storage.calibration import CalibrationError, SavedCalibration
 
@@ -11,15 +12,16 @@ class Calibrator:
     """What the console's `calibrate` asks for; everything is read from the files and the driver
     anew, so nothing of it stays in memory.
 
-    image: of the driver; cells: of the pack; reprogram: called when the chip has to take it.
+    image: of the driver; cells: of the pack; changed: called with APPLIES_AFE when the chip has to
+    take another one.
     """
 
-    def __init__(self, directory, image, cells, reprogram):
+    def __init__(self, directory, image, cells, changed):
         self._saved = SavedCalibration(directory, cells)
         self._saved.load()
         self._image = image
         self._cells = cells
-        self._reprogram = reprogram
+        self._changed = changed
 
     def offer(self):
         """At the start: let the driver use what is saved. Sentences about what is wrong."""
@@ -54,8 +56,15 @@ class Calibrator:
         except CalibrationError as refused:
             return str(refused)
         self.offer()
-        self._reprogram()
+        self._changed(APPLIES_AFE)
         return None
+
+
+def check(application):
+    """The chip was programmed: whether it uses what is saved. Puts this module away."""
+    problems = application.calibrator.problems
+    application.battery.condition("calibration_unused", bool(problems))
+    put_away()
 
 
 def put_away():
