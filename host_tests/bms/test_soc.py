@@ -298,7 +298,7 @@ def test_an_offset_of_the_sensor_is_found_between_voltages_that_say_something(kn
     """The pack rests at half; the sensor says 1 % of C charges it, day and night."""
     known.update(60, cell_mv=3000)
     known.flow(48, CAPACITY_MAH // 100, 3000)
-    assert 50 <= known.offset_bp_h <= 160  # 100 are true
+    assert 50 <= known.estimator._filter.offset_bp_h <= 160  # 100 are true
     assert known.estimate_bp == pytest.approx(5000, abs=300)
 
 
@@ -320,6 +320,43 @@ def test_what_was_kept_and_contradicts_the_voltage_moves_slowly(pack):
     assert abs(pack.estimate_bp - 1700) < 400
     pack.update(1800, cell_mv=2868)
     assert pack.estimate_bp == pytest.approx(1700, abs=200)
+
+
+def flat():
+    """A cell whose voltage says nothing from 10 to 90 %: what is known is known from before."""
+    curve = [33000 + 500 * (min(0, at - 10) + max(0, at - 90)) for at in range(101)]
+    return Estimate(ramp_cell(ocv_charge_dmv=curve, ocv_discharge_dmv=curve))
+
+
+def test_restarts_do_not_add_up_to_a_pack_that_nobody_knows():
+    sigma_bp = 150
+    for restart in range(1, 7):
+        pack = flat()
+        pack.restore(8000, 8000, sigma_bp, 0, FULL, 600)
+        pack.update(120, cell_mv=3300)
+        sigma_bp = pack.kept_sigma_bp
+        assert sigma_bp == pytest.approx(150 + 100 * restart, abs=5)
+        assert QUALITIES[pack.quality] != "unknown"
+        assert pack.sigma_bp > sigma_bp  # it might be another pack, and that is told
+
+
+def test_what_is_kept_gets_less_sure_by_what_counting_may_be_wrong_by():
+    pack = flat()
+    pack.restore(8000, 8000, 150, 0, FULL, 600)
+    pack.flow(1, -CAPACITY_MAH // 10, 3300)
+    assert pack.kept_sigma_bp == pytest.approx(250 + 20 + 20, abs=3)  # of 10 %; of an hour
+
+
+def test_what_is_kept_is_the_whole_doubt_once_the_voltage_says_otherwise(pack):
+    pack.restore(8300, 8300, 150, 0, FULL, 0)
+    pack.update(60, cell_mv=2868)  # 17 %
+    assert pack.kept_sigma_bp == pack.sigma_bp
+
+
+def test_what_is_kept_is_never_less_sure_than_what_is_known(pack):
+    pack.restore(8000, 8000, 900, 0, FULL, 0)
+    pack.update(3600, cell_mv=3120)
+    assert pack.kept_sigma_bp == pack.sigma_bp < 900
 
 
 def test_another_capacity_is_another_pack_with_the_same_percentage(known):

@@ -239,10 +239,12 @@ def test_a_current_that_uses_up_exactly_the_room_is_offered_whole():
     assert model.limit_ma(100_100, 6, UOHM) == 99_900  # rounded down
 
 
-def test_when_the_room_is_used_up_exactly_nothing_is_left():
+@pytest.mark.parametrize(("hidden_uk", "limit_ma"), [(100_000, 0), (99_999, 100)])
+def test_when_the_room_is_used_up_exactly_nothing_is_left(hidden_uk, limit_ma):
+    """0.1 A through half a milliohm heats by less than a microkelvin a second."""
     model = thermal()
-    model._hidden_uk = 100_000
-    assert model.limit_ma(100, 1, UOHM) == 0
+    model._hidden_uk = hidden_uk
+    assert model.limit_ma(100, 1, UOHM) == limit_ma
 
 
 def test_the_smallest_cell_of_the_settings_still_divides():

@@ -2,6 +2,7 @@
 
 Survivors are explained by hand in survivors.toml, by module, function and changed text, so that an
 explanation outlives moved lines and falls away with the code that it speaks of.
+Modules that were not run on this machine keep what the page says of them.
 """
 
 import hashlib
@@ -30,9 +31,11 @@ def show(kept, write):
                 broken.append(result)
             elif result["outcome"] == "survived" and key(result) not in explained:
                 unexplained.append(result)
-    print("\n".join(_table(kept)))
+    page = PAGE.read_text(encoding="utf-8")
+    rows = _rows(kept, page)
+    print("\n".join(_table(rows)))
     if changed := [module for module in MODULES if source(_BMS, module) != _run_on(kept, module)]:
-        print("\nNot run on the code of now:", *changed)
+        print("\nNot run here on the code of now:", *changed)
     for title, results in (("Unexplained survivors", unexplained), ("Broken runs", broken)):
         if results:
             print(f"\n{title}:")
@@ -42,11 +45,10 @@ def show(kept, write):
                     f"{result['tests']} tests\n  - {result['was']}\n  + {result['now']}"
                 )
     if write:
-        page = PAGE.read_text(encoding="utf-8")
-        page = _with_part(page, "score", _table(kept))
-        page = _with_part(page, "survivors", _survivors(kept, explained))
-        PAGE.write_text(page, encoding="utf-8")
-    _, mutants, killed = _sums(kept)[-1]
+        survivors = _survivors(kept, explained, page)
+        page = _with_part(page, "score", _table(rows))
+        PAGE.write_text(_with_part(page, "survivors", survivors), encoding="utf-8")
+    _, mutants, killed, _ = rows[-1]
     enough = mutants > 0 and 100 * killed >= GOAL_PERCENT * mutants
     return 0 if enough and not unexplained and not broken else 1
 
@@ -71,37 +73,47 @@ def key(row):
     return (row["module"], row["function"], row["was"], row["now"], row.get("nth", 1))
 
 
-def _sums(kept):
+def _rows(kept, page):
+    """(module, mutants, killed, when) of every module, and of all."""
     rows = []
     for module in MODULES:
         results = kept.get(module, {}).get("mutants", ())
-        killed = sum(result["outcome"] in _KILLED for result in results)
-        rows.append((module, len(results), killed))
-    rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows)))
+        if results:
+            killed = sum(result["outcome"] in _KILLED for result in results)
+            rows.append((module, len(results), killed, kept[module].get("when", "")))
+        else:
+            rows.append(_row_of_the_page(module, page))
+    rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows), ""))
     return rows
 
 
-def _table(kept):
+def _row_of_the_page(module, page):
+    for line in _part(page, "score"):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] == module:
+            return (module, int(cells[1]), int(cells[2]), cells[5])
+    return (module, 0, 0, "")
+
+
+def _table(rows):
     lines = [
         "| Module of `firmware/lib/bms` | Mutants | Killed | Survivors | Score | Run |",
         "|---|---:|---:|---:|---:|---|",
     ]
-    for module, mutants, killed in _sums(kept):
+    for module, mutants, killed, when in rows:
         score = f"{100 * killed / mutants:.1f} %" if mutants else "not run"
-        when = kept.get(module, {}).get("when", "")
         survivors = mutants - killed
         lines.append(f"| {module} | {mutants} | {killed} | {survivors} | {score} | {when} |")
     return lines
 
 
-def _survivors(kept, explained):
+def _survivors(kept, explained, page):
     lines = []
     for module in MODULES:
-        results = [
-            result
-            for result in kept.get(module, {}).get("mutants", ())
-            if result["outcome"] == "survived"
-        ]
+        if not kept.get(module, {}).get("mutants"):
+            lines += _section_of_the_page(module, page)
+            continue
+        results = [result for result in kept[module]["mutants"] if result["outcome"] == "survived"]
         if results:
             lines += [f"### {module}", ""]
         for result in results:
@@ -112,6 +124,22 @@ def _survivors(kept, explained):
                 "```diff", f"- {result['was']}", f"+ {result['now']}", "```", "",
             ]  # fmt: skip
     return lines[:-1] if lines else ["None."]
+
+
+def _section_of_the_page(module, page):
+    lines = _part(page, "survivors")
+    title = f"### {module}"
+    if title not in lines:
+        return []
+    begin = lines.index(title)
+    ends = [at for at in range(begin + 1, len(lines)) if lines[at].startswith("### ")]
+    section = lines[begin : ends[0] if ends else len(lines)]
+    return [*section, ""] if section[-1] else section
+
+
+def _part(page, name):
+    """Lines of a generated part, without the blank ones around them."""
+    return page.split(_BEGIN % name)[1].split(_END % name)[0].strip().splitlines()
 
 
 def _with_part(page, name, lines):

@@ -49,6 +49,9 @@ def test_sixteen_cells_three_percent_apart_end_together(tmp_path, seed):
     truth = run.statuses[-1]["truth"]
     wasted_mah = truth["wasted_mwh"] / 3.4
     print(f"least {least_mah:.0f} mAh, wasted {wasted_mah:.0f} mAh")
+    at_full = next(s["truth"] for s in run.statuses if since and s["t_s"] >= 3600 * since)
+    for name, unit in (("cell_voltage_mv", "mV"), ("cell_soc_bp", "of 0.01 %")):
+        print(f"then apart by {max(at_full[name]) - min(at_full[name])} {unit}")
     assert since is not None and since <= 1.3 * hours
     assert wasted_mah <= 1.2 * least_mah
     assert truth["neighbours_bled"] == 0

@@ -58,7 +58,7 @@ class Checkpoint:
             "capacity_mah": estimator.design_mah,
             "soc_bp": estimator.soc_bp,
             "soc_estimate_bp": estimator.estimate_bp,
-            "soc_sigma_bp": estimator.sigma_bp,
+            "soc_sigma_bp": estimator.kept_sigma_bp,
             "hysteresis_branch": estimator.branch,
             "anchor": estimator.anchor,
             "full_age_s": estimator.full_age_s,

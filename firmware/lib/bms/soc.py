@@ -48,9 +48,14 @@ _FULL_BAND_MV = 5  # so far the voltage may sag while the pack is already held f
 _WITHIN_SLOWER = 5  # what is within sigma is corrected so many times slower
 _EMPTY_FASTER = 10
 _NOTHING_BP = 5000
-_RESTORED_DOUBT_PERCENT = 10
+_RESTORED_DOUBT_PERCENT = 3  # that another pack is there: one board off has its gates off
 _STARTED_DOUBT_PERCENT = 12
 _STOPPED_SIGMA_BP = 100  # what may have flowed while nobody counted
+# What counting adds to what is kept for the next restart, in 1/1000 mpc: 2 % of the charge that
+# moves, and 0.2 % of the capacity in an hour, twice what a common sensor may be wrong by.
+_SURE = 1000
+_SURE_GAIN = 20
+_SURE_MS = 18
 
 
 class ChargeCounter:
@@ -88,9 +93,8 @@ class SocEstimator:
     quality: of bms.points.QUALITIES; remaining_mah; full_mah: what the full pack holds (others may
     correct it); anchors: how many there were; anchor: the latest (NO_ANCHOR, FULL or EMPTY);
     full_age_s: since the pack was full, and below 0 if nobody has seen it full: -1 less the time
-    that it was watched; offset_bp_h: of the sensor, in 0.01 % of capacity per hour; r0_uohm:
-    resistance of the mean cell within about a second; found: whether there is an estimate at all
-    yet, else the attributes mean nothing.
+    that it was watched; found: whether there is an estimate at all yet, else the attributes mean
+    nothing.
     """
 
     def __init__(self, parameters, model):
@@ -116,6 +120,7 @@ class SocEstimator:
         self._counted_mah = 0  # the counter at the last update
         self._rest = 0  # of mAh * _FULL_MPC over full_mah
         self._slew_rest = 0
+        self._sure = 0  # sigma without the doubt of the latest restart; 0: there is none
         self._age_ms = 0
         self._shown_mpc = 0
         self._estimate_mpc = 0
@@ -127,7 +132,6 @@ class SocEstimator:
         self._take_design()
         self.start(_FULL_BP // 2, _NOTHING_BP, 100)
         self.found = False  # nothing was shown yet from where to move slowly
-        self.soh_bp = _FULL_BP
 
     def follow_design(self):
         """Another design capacity: another pack, whose percentage is as good a guess as any.
@@ -157,6 +161,7 @@ class SocEstimator:
         self._filter.start(estimate_bp * _MPC_PER_BP, sigma_bp, _RESTORED_DOUBT_PERCENT, True)
         self._voltage.restore_branch(branch)
         self._begin_at(soc_bp, estimate_bp, sigma_bp)
+        self._sure = sigma_bp * _MPC_PER_BP * _SURE
         self.anchor = anchor
         self.full_age_s = full_age_s
 
@@ -164,12 +169,19 @@ class SocEstimator:
         self._shown_mpc = soc_bp * _MPC_PER_BP
         self._estimate_mpc = estimate_bp * _MPC_PER_BP
         self.sigma_bp = sigma_bp
+        self._sure = 0
         self.found = True
 
     @property
     def soc_bp(self):
         """What is reported, in 0.01 %: 10000 only when the pack was charged full."""
         return self._shown_mpc // _MPC_PER_BP
+
+    @property
+    def kept_sigma_bp(self):
+        """Sigma to keep for the next start: not the doubt that each restart brings, or a few of
+        them would make a pack that was just full an unknown one."""
+        return self._sure // (_MPC_PER_BP * _SURE) if self._sure else self.sigma_bp
 
     @property
     def estimate_bp(self):
@@ -196,16 +208,6 @@ class SocEstimator:
     def branch(self):
         """Of the hysteresis, as bms.cell_model says."""
         return self._voltage.latest_branch()
-
-    @property
-    def offset_bp_h(self):
-        """What the current sensor probably shows too much."""
-        return self._filter.offset_bp_h
-
-    @property
-    def r0_uohm(self):
-        """Resistance as learned from steps of the current."""
-        return self._voltage.r0_uohm
 
     def update(
         self,
@@ -246,6 +248,8 @@ class SocEstimator:
             self._shown_mpc = self._estimate_mpc = estimate_bp * _MPC_PER_BP
         elapsed_ms = max(1, min(_ELAPSED_MAX_MS, elapsed_ms))
         self._grow_older(elapsed_ms)
+        if self._sure:
+            self._sure += abs(moved_mpc) * _SURE_GAIN + elapsed_ms // _SURE_MS
         block = self._voltage.step(elapsed_ms, moved_mpc, current_ma, mean_dmv, temperature_dc)
         full = self._looks_full(elapsed_ms, current_ma, cell_max_mv)
         if full:
@@ -348,6 +352,7 @@ class SocEstimator:
             self._voltage.skip()
         self._estimate_mpc = _FULL_MPC if full else 0
         self.sigma_bp = self._filter.sigma_bp
+        self._sure = 0
         if full:
             self.full_age_s = 0
 
@@ -356,6 +361,9 @@ class SocEstimator:
             estimate_mpc = self._filter.estimate_mpc + self._voltage.since_block_mpc()
             self._estimate_mpc = max(0, min(_FULL_MPC, estimate_mpc))
             self.sigma_bp = self._filter.sigma_bp
+            away = abs(self._estimate_mpc - self._shown_mpc) * _SURE
+            if not away <= self._sure < self.sigma_bp * _MPC_PER_BP * _SURE:
+                self._sure = 0  # the filter went elsewhere, or knows better by now
             self._voltage.slope_dmv = self._filter.slope_dmv()
             if not self.found:
                 self.found = True
