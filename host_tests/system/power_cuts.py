@@ -16,7 +16,7 @@ _AGAIN_S = 20
 _LOAD = "t_s,I_A\n0,4\n30,4\n31,-100\n100000,-100\n"
 _SOC = 0.993  # its highest cell is full
 _SETTINGS = {**SETTINGS, "full_hold_s": 10}
-_LOG_LINE = re.compile(r"^ *(\d+)  start (\d+), .*?: (.*)$", re.MULTILINE)
+LOG_LINE = re.compile(r"^ *(\d+)  start (\d+), .*?: (.*)$", re.MULTILINE)
 MAX_OFF_BP = 50
 
 
@@ -41,7 +41,7 @@ class Cuts:
         assert after.end["reason"] == "duration", after.output
         assert "damaged" not in after.output, after.output
         console = after.received["console"].decode().replace("\r", "")
-        events = [(int(number), int(start)) for number, start, _ in _LOG_LINE.findall(console)]
+        events = [(int(number), int(start)) for number, start, _ in LOG_LINE.findall(console)]
         numbers = [number for number, _ in events]
         assert numbers == list(range(numbers[0], numbers[-1] + 1)), console
         assert "started after power on" in console
