@@ -14,11 +14,20 @@ PROGRAM_BYTES = 256  # and programmed by 256
 BLANK = b"\xff" * BLOCK_BYTES
 
 
-def portions(largest=BLOCK_BYTES):
-    """How much of the write at a cut still happens: nothing, parts, all of it."""
+def portions(size):
+    """How much of a write of so many bytes still happens at a cut: nothing, parts, all of it."""
     if len(sys.argv) < 2:
-        return [0, min(100, largest), largest]
-    return list(range(0, largest, int(sys.argv[1]))) + [largest]
+        return [0, min(100, size), size]
+    return list(range(0, size, int(sys.argv[1]))) + [size]
+
+
+def cut_points(journal):
+    """Yield (number of the write, from 1, bytes of it that still happen) for every cut of what
+    made this journal; at last a number behind them all."""
+    for number, (_, data) in enumerate(journal):
+        for portion in portions(len(data)):
+            yield number + 1, portion
+    yield len(journal) + 1, 0
 
 
 class Flash:

@@ -9,7 +9,7 @@ Run with MICROPYPATH=firmware/lib and the repository (see test_powercut.py).
 import vfs
 
 from bms.parameters import Parameters
-from host_tests.storage.flash import PROGRAM_BYTES, Flash, mount, portions
+from host_tests.storage.flash import PROGRAM_BYTES, Flash, cut_points, mount
 from storage.configuration import Configuration, ConfigurationError
 
 PACK = {"chemistry": 0, "series_cells": 16, "design_capacity_mah": 100000}
@@ -69,17 +69,18 @@ def image_with(*batches):
     return flash.image
 
 
-def cut(image, new, at, portion):
+def cut(image, new, at, portion, journal=None):
     """Lose the power at write `at` of saving `new`. Returns the image after it, and whether the
     save had ended before."""
     flash = Flash(image)
     configuration, parameters = settings_in(flash)
     flash.writes = 0
+    flash.journal = journal
     flash.cut_at = at
     flash.portion = portion
     try:
         save(configuration, parameters, new)
-        ended = flash.writes < at
+        ended = at is None or flash.writes < at
     except ConfigurationError:
         ended = False
     vfs.umount("/flash")
@@ -90,27 +91,24 @@ def check(before, old, new):
     """Cut saving `new` on the image `before` at every write; `old` are its settings, or None."""
     cuts = 0
     outcomes = set()
-    for portion in portions():
-        at = 1
-        while True:
-            image, ended = cut(before, new, at, portion)
-            configuration, parameters = settings_in(Flash(image))
-            if configuration.loaded and holds(parameters, new):
-                outcomes.add("new")
-            elif configuration.loaded and old is not None and holds(parameters, old):
-                outcomes.add("old")
-            elif old is None and not configuration.loaded:
-                outcomes.add("none")
-            else:
-                raise AssertionError("cut %d: %s" % (at, configuration.problems))
-            if configuration.loaded and configuration.problems:
-                raise AssertionError("cut %d: %s" % (at, configuration.problems))
-            save(configuration, parameters, NEXT)
-            vfs.umount("/flash")
-            if ended:
-                break
-            cuts += 1
-            at += 1
+    journal = []
+    cut(before, new, None, 0, journal)
+    for at, portion in cut_points(journal):
+        image, ended = cut(before, new, at, portion)
+        configuration, parameters = settings_in(Flash(image))
+        if configuration.loaded and holds(parameters, new):
+            outcomes.add("new")
+        elif configuration.loaded and old is not None and holds(parameters, old):
+            outcomes.add("old")
+        elif old is None and not configuration.loaded:
+            outcomes.add("none")
+        else:
+            raise AssertionError("cut %d: %s" % (at, configuration.problems))
+        if configuration.loaded and configuration.problems:
+            raise AssertionError("cut %d: %s" % (at, configuration.problems))
+        save(configuration, parameters, NEXT)
+        vfs.umount("/flash")
+        cuts += not ended
     if outcomes != {"new", "none" if old is None else "old"}:
         raise AssertionError("the cuts did not meet both outcomes: %s" % outcomes)
     return cuts

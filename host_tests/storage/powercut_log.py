@@ -11,7 +11,7 @@ import os
 import vfs
 
 from bms.events import FAULT, Events
-from host_tests.storage.flash import PROGRAM_BYTES, Flash, mount, portions
+from host_tests.storage.flash import PROGRAM_BYTES, Flash, cut_points, mount
 from storage.event_log import EventLog, EventLogError
 from storage.state import NAMES, SavedState, StateError
 
@@ -69,12 +69,13 @@ def image_with(*counts):
     return flash.image, safe
 
 
-def cut(image, safe, count, at, portion):
+def cut(image, safe, count, at, portion, journal=None):
     """Lose the power at write `at` of a boot that logs `count` events.
 
     Returns the image, how many events are safe, the boot's number, and whether all was over."""
     flash = Flash(image)
     pack = Pack(flash, safe)
+    flash.journal = journal
     flash.writes = 0
     flash.cut_at = at
     flash.portion = portion
@@ -82,7 +83,7 @@ def cut(image, safe, count, at, portion):
     try:
         pack.log.append_boot(1)
         pack.add(count)
-        ended = flash.writes < at
+        ended = at is None or flash.writes < at
     except EventLogError:
         if pack.log.last_sequence and not flash.dead:
             raise
@@ -122,16 +123,33 @@ def check_log(counts, count):
     """Cut a boot that logs `count` events, on a log with `counts`, at every write."""
     image, safe = image_with(*counts)
     cuts = 0
-    for portion in portions():
-        at = 1
-        while True:
-            after, pack, ended = cut(image, safe, count, at, portion)
-            check_after(after, pack)
-            if ended:
-                break
-            cuts += 1
-            at += 1
+    journal = []
+    cut(image, safe, count, None, 0, journal)
+    for at, portion in cut_points(journal):
+        after, pack, ended = cut(image, safe, count, at, portion)
+        check_after(after, pack)
+        cuts += not ended
     return cuts
+
+
+def save_state(image, at, portion, journal=None):
+    """Lose the power at write `at` of saving the new state. Returns the image, and whether that
+    had ended before."""
+    flash = Flash(image)
+    mount(flash)
+    saved = SavedState("/flash")
+    saved.load()
+    flash.journal = journal
+    flash.writes = 0
+    flash.cut_at = at
+    flash.portion = portion
+    try:
+        saved.update(state_new)
+        ended = at is None or flash.writes < at
+    except StateError:
+        ended = False
+    vfs.umount("/flash")
+    return flash.image, ended
 
 
 def check_state(first):
@@ -147,40 +165,25 @@ def check_state(first):
     image = flash.image
     cuts = 0
     outcomes = set()
-    for portion in portions():
-        at = 1
-        while True:
-            flash = Flash(image)
-            mount(flash)
-            saved = SavedState("/flash")
-            saved.load()
-            flash.writes = 0
-            flash.cut_at = at
-            flash.portion = portion
-            try:
-                saved.update(state_new)
-                ended = flash.writes < at
-            except StateError:
-                ended = False
-            vfs.umount("/flash")
-            mount(Flash(flash.image))
-            saved = SavedState("/flash")
-            known = saved.load()
-            values = {name: saved.get(name, 0) for name in NAMES}
-            if known and saved.problems:
-                raise AssertionError("cut %d: %s" % (at, saved.problems))
-            if values == state_new:
-                outcomes.add("new")
-            elif (not first and values == state_old) or (first and not known):
-                outcomes.add("old")
-            else:
-                raise AssertionError("cut %d: %s" % (at, values))
-            saved.update({"undervoltage_rebounds": 3})
-            vfs.umount("/flash")
-            if ended:
-                break
-            cuts += 1
-            at += 1
+    journal = []
+    save_state(image, None, 0, journal)
+    for at, portion in cut_points(journal):
+        after, ended = save_state(image, at, portion)
+        mount(Flash(after))
+        saved = SavedState("/flash")
+        known = saved.load()
+        values = {name: saved.get(name, 0) for name in NAMES}
+        if known and saved.problems:
+            raise AssertionError("cut %d: %s" % (at, saved.problems))
+        if values == state_new:
+            outcomes.add("new")
+        elif (not first and values == state_old) or (first and not known):
+            outcomes.add("old")
+        else:
+            raise AssertionError("cut %d: %s" % (at, values))
+        saved.update({"undervoltage_rebounds": 3})
+        vfs.umount("/flash")
+        cuts += not ended
     if len(outcomes) != 2:
         raise AssertionError("the cuts did not meet both outcomes: %s" % outcomes)
     return cuts
