@@ -63,9 +63,10 @@ class TimedSpi:
 class TimedLine:
     """INT as a hard interrupt that comes `latency_us` after its edge, at once when it was off."""
 
-    def __init__(self, time, line, latency_us):
+    def __init__(self, time, line, spi, latency_us):
         self._time = time
         self._line = line
+        self._spi = spi
         self.latency_us = latency_us
         self.dead = False  # no interrupt reaches the handler
 
@@ -73,6 +74,7 @@ class TimedLine:
         def later(source):
             if not self.dead:
                 self._time.pass_us(self.latency_us)
+                assert not self._spi.selected, "two transactions mix"
                 handler(source)
 
         self._line.listen(later)
@@ -110,7 +112,7 @@ class Wire:
         line = InterruptLine(self.chip)
         if not connected:
             line.listen = lambda handler: None
-        self.line = TimedLine(self.time, line, latency_us)
+        self.line = TimedLine(self.time, line, spi, latency_us)
         self.can = DrainedMCP2515(
             TimedSpi(self.time, spi), timed_select, self.line, 500, 8_000_000
         )
