@@ -59,6 +59,16 @@ def test_a_burst_that_meets_the_owner_at_its_own_transactions_is_whole(phase_us)
     assert fetched + wire.fetched() == SIX
 
 
+def test_a_frame_that_comes_while_one_is_handed_over_does_not_mix_with_it():
+    for phase_us in range(0, 450, 5):
+        wire = Wire()
+        wire.burst(2)
+        wire.time.pass_us(phase_us)
+        assert wire.can.send(0x351, bytes(8)) is not None
+        wire.time.pass_us(LOOK_US)
+        assert wire.fetched() == SIX[:2]
+
+
 def test_what_the_ring_can_not_hold_is_counted_and_told():
     wire = Wire()
     wire.burst(RING + 3)
