@@ -6,6 +6,7 @@ The heap is that of the 32-bit build; its objects have the size they have on a P
 
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from cellsteward import flash
@@ -79,39 +80,53 @@ def write_flash(folder):
         log.append(events, 1)
 
 
-def heap_after_boot(firmware, flash_folder):
-    """Bytes of heap that the firmware in folder `firmware` holds, by the 32-bit build."""
-    return min(_heap_after_boot(firmware, flash_folder, padding) for padding in PADDINGS)
+@dataclass(frozen=True)
+class Measured:
+    """Bytes of heap after boot from .mpy files and from source; of .mpy files that stay loaded; of
+    all, by package."""
+
+    from_mpy: int
+    from_source: int
+    resident: int
+    sizes: dict[str, int]
 
 
-def _heap_after_boot(firmware, flash_folder, padding):
+def booted(firmware, flash_folder, padding=PADDINGS[0]):
+    """Bytes of heap that the firmware in folder `firmware` holds, by the 32-bit build, and the
+    names of the modules that are loaded."""
     with tempfile.TemporaryDirectory() as name:
         script = Path(name, SCRIPT.name)
         script.write_text(SCRIPT.read_text().replace("PADDING = 0", f"PADDING = {padding}"))
         process = build.run(script, {firmware: "/", flash_folder: "/"})
     if process.returncode:
         raise RuntimeError(process.stdout + process.stderr)
-    return int(process.stdout.splitlines()[-1])
+    modules, heap_bytes = process.stdout.splitlines()[-2:]
+    return int(heap_bytes), frozenset(modules.split())
 
 
 def measure():
-    """Heap after boot from .mpy files, from source, and bytes of .mpy by package."""
+    """All that `main` prints, measured."""
     with tempfile.TemporaryDirectory() as name:
         folder, flash_folder = Path(name, "compiled"), Path(name, "flash")
         flash_folder.mkdir()
         write_flash(flash_folder)
         compiled = compile_firmware(folder)
-        from_mpy = heap_after_boot(folder, flash_folder)
-        from_source = _heap_after_boot(FIRMWARE, flash_folder, PADDINGS[0])
-        return from_mpy, from_source, mpy_bytes(compiled)
+        boots = [booted(folder, flash_folder, padding) for padding in PADDINGS]
+        loaded = boots[0][1]
+        return Measured(
+            min(heap_bytes for heap_bytes, _ in boots),
+            booted(FIRMWARE, flash_folder)[0],
+            sum(file.path.stat().st_size for file in compiled if file.shrunk.name in loaded),
+            mpy_bytes(compiled),
+        )
 
 
 def main():
     """Measure and print."""
-    from_mpy, from_source, sizes = measure()
-    print(f"heap after boot: {from_mpy} bytes (.mpy) / {from_source} (source)")
-    print(f".mpy bytes: {sum(sizes.values())}")
-    for package, size in sizes.items():
+    found = measure()
+    print(f"heap after boot: {found.from_mpy} bytes (.mpy) / {found.from_source} (source)")
+    print(f".mpy bytes: {sum(found.sizes.values())}, of these {found.resident} stay loaded")
+    for package, size in found.sizes.items():
         print(f"  {package:10} {size:6}")
 
 

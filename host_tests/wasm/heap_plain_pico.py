@@ -3,7 +3,7 @@
 Builds what app.py builds, with a configuration and the Pylontech profile, and starts each service
 up to its first wait. Left out are the board's own file, which needs a Pico to import, and
 MicroPython itself. Garbage is collected between the parts of this script (see run.mjs), because
-within one it would be counted. Prints the number.
+within one it would be counted. Prints the modules that are still loaded, and the number.
 """
 
 import gc
@@ -158,4 +158,5 @@ before = gc.mem_alloc()
 application = boot()
 # ---
 after = gc.mem_alloc()
+print(" ".join(sys.modules))
 print(after - before)
