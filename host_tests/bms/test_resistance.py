@@ -257,6 +257,13 @@ def test_at_first_nothing_is_known():
     assert resistance.uohm(0) == 200  # 10 mohm of a cell of 2 Ah, at 100 Ah
 
 
+def test_the_first_scan_has_no_partner():
+    exact = Exact()
+    view = memoryview(array("i", [3300]))
+    exact.resistance.step(SECOND_MS, view, 100_000, 250, 5000)
+    assert exact.drop_uv == [0]
+
+
 def test_the_first_pair_is_taken_as_it_is():
     assert Exact(2).pair(50, 60).drop_uv == [50_000, 60_000]
     assert Exact(2).pair(-50, -60, step_ma=-100_000).drop_uv == [50_000, 60_000]
@@ -293,6 +300,11 @@ def test_a_step_is_rounded_to_the_nearest_of_its_1024_parts():
     assert exact.drop_uv == [25_000]
 
 
+def test_the_equivalent_of_a_warm_step_is_rounded_to_the_nearest():
+    exact = Exact().pair(50, step_ma=100_293, dc=450)  # 1027 parts, 0.8 of them at 45 degrees
+    assert exact.resistance._weight == 822 * 822 // 1024
+
+
 def test_old_pairs_are_forgotten_slowly():
     exact = Exact()
     weights = [exact.pair(50).resistance._weight for _ in range(3)]
@@ -302,6 +314,26 @@ def test_old_pairs_are_forgotten_slowly():
 def test_pairs_are_averaged_by_their_weights():
     exact = Exact().pair(50).pair(53)
     assert exact.drop_uv == [50_000 + round(3000 * 1024 / 2047)]
+    exact = Exact().pair(50).pair(65)
+    assert exact.drop_uv == [50_000 + round(15_000 * 1024 / 2047)]  # 7503.66
+
+
+def test_cells_without_any_drop_are_not_learned():
+    exact = Exact()
+    for _ in range(30):
+        exact.pair(0)
+    assert not exact.resistance.learned
+
+
+def test_after_a_take_back_it_begins_as_at_first():
+    exact = Exact()
+    for _ in range(5):
+        exact.pair(100)
+    for _ in range(6):
+        exact.pair(1000)
+    assert exact.pair(1000).drop_uv == [1_000_000]  # one that agrees: two others take it back
+    assert exact.pair(100).pair(100).drop_uv == [1_000_000]
+    assert exact.pair(100).drop_uv == [100_000]
 
 
 def test_what_differs_by_more_than_half_and_3_mv_a_cell_is_left_out():
