@@ -90,7 +90,7 @@ soc-heap: $(STAMPS)/test ## A million steps of the state of charge on 32-bit Mic
 mutation: $(STAMPS)/mutation ## Change the code a little, thousands of times: tests must notice (an hour)
 	$(BIN)/python -m host_tests.mutation $(ARGS)
 
-limits-board: $(STAMPS)/test ## A hot, cold, full and empty day of the whole firmware with an inverter that obeys (10 min)
+limits-board: $(STAMPS)/test ## A hot, cold, full and empty day of the whole firmware with an inverter that obeys (20 min)
 	PYTHONPATH=firmware/lib:tools $(BIN)/python -m host_tests.bench.limits_board $(ARGS)
 
 health-figures: $(STAMPS)/test ## Capacity, resistance, weak and leaking cells on packs that age (minutes)

@@ -147,7 +147,7 @@ class Watch:
         ]  # fmt: skip
         bound = [
             ", ".join(
-                f"{reason} {seconds / self.seconds:.0%}"
+                f"{reason.replace('_', ' ')} {seconds / self.seconds:.0%}"
                 for reason, seconds in sorted(reasons.items(), key=lambda item: -item[1])
                 if seconds >= 0.005 * self.seconds
             )
@@ -159,7 +159,7 @@ class Watch:
             f"{self.charged_as / 3600:.0f} / {self.discharged_as / 3600:.0f}",
             str(self.fulls),
             str(len(self.trips)),
-            ", ".join(sorted(self.others)) or "none",
+            ", ".join(sorted(self.others)).replace("_", " ") or "none",
             ", ".join(str(turns) for turns in self.most_turns.values()),
             ", ".join(steps),
             " to ".join(f"{mv / 1000:.3f}" for mv in self.cell_mv),
