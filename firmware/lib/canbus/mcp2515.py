@@ -9,6 +9,7 @@ Goals: nothing waits for the bus; nothing allocates after construction except `s
 Limits: 29-bit frames are received where everything is, and never sent; two acceptance filters, one
 per receive buffer; the owner polls (with the interrupt line: mcp2515_drained). One coroutine owns
 the driver: its methods must not interrupt each other.
+What starts the chip (canbus.mcp2515_start) is in memory only meanwhile.
 
 The SPI bus must run in mode 0 at 10 MHz or less. Frames are started with the RTS instruction only:
 our timer callback may run while CS is still low, and the silicon repeats a frame in that case for
@@ -17,6 +18,8 @@ Section and register numbers are of data sheet DS20001801J.
 """
 
 from array import array
+
+from bms.table import give_back
 
 # SPI instructions, table 12-1
 _RESET = 0xC0
@@ -30,30 +33,17 @@ _LOAD_TX0 = 0x40  # from TXB0SIDH on; +2 for each further buffer
 _REQUEST_TO_SEND = 0x80  # | 1 << buffer
 
 # Registers, table 11-1
-_RXF0SIDH = 0x00
-_RXF3SIDH = 0x10
 _TEC = 0x1C
-_RXM0SIDH = 0x20
-_CNF3 = 0x28
+CNF3 = 0x28
 _EFLG = 0x2D
-_CANSTAT = 0x0E
-_CANCTRL = 0x0F
 _TXB0CTRL = 0x30  # +0x10 for each further buffer
-_RXB0CTRL = 0x60
 
 _MODE_BITS = 0xE0  # of CANSTAT and CANCTRL, registers 10-1 and 10-2
-_MODE_CONFIGURATION = 0x80
-_NORMAL_MODE = 0x00  # CANCTRL: retries on, CLKOUT off (a needless radiator)
-# CANCTRL after a reset: nothing aborted, no one-shot, CLKOUT on at an eighth (register 10-1). The
-# mode bits above them read differently in older data sheets (DS21801D), so they are not asked.
-_RESET_CONTROL_BITS = 0x1F
-_RESET_CONTROL = 0x07
-_EXTENDED = 0x08  # RXFnSIDL.EXIDE and RXBnSIDL.IDE
+EXTENDED = 0x08  # RXFnSIDL.EXIDE and RXBnSIDL.IDE
 _EXTENDED_REMOTE = 0x40  # RXBnDLC.RTR
-_ROLLOVER = 0x04  # RXB0CTRL.BUKT: a second frame goes to RXB1
 _REQUESTED = 0x08  # TXBnCTRL.TXREQ
 
-_IDENTIFIER_MAX = 0x7FF
+IDENTIFIER_MAX = 0x7FF
 _DATA_MAX = 8
 
 # EFLG, register 6-3
@@ -61,23 +51,6 @@ _OVERRUNS = 0xC0  # RX1OVR, RX0OVR
 _BUS_OFF = 0x20  # TXBO
 _PASSIVE = 0x18  # TXEP, RXEP
 _WARNING = 0x06  # TXWAR, RXWAR
-
-# The chip needs 128 oscillator cycles after a reset (section 8.1: 16 us at 8 MHz), and one read
-# takes at least 3 us on the wire and about 50 us of our own time.
-_RESET_READS = 20
-
-# Bit timing (section 5): oscillator Hz, kbit/s -> BRP, and in time quanta PropSeg, PS1, PS2, SJW.
-# A quantum is 2 * (BRP + 1) oscillator periods; the bit begins with one quantum of SyncSeg.
-# The sample point is at 75 % everywhere, as machine.CAN has it by default. 87.5 % (CiA 301) is out
-# of reach at 8 MHz and 500 kbit/s: 8 quanta a bit, and PS2 must be 2 or more (section 5.4).
-_TIMINGS = {
-    (8_000_000, 500): (0, 3, 2, 2, 1),
-    (8_000_000, 250): (0, 7, 4, 4, 2),
-    (8_000_000, 125): (1, 7, 4, 4, 2),
-    (16_000_000, 500): (0, 7, 4, 4, 2),
-    (16_000_000, 250): (1, 7, 4, 4, 2),
-    (16_000_000, 125): (3, 7, 4, 4, 2),
-}
 
 # Which buffer takes the next frame, by the buffers that wait (bit n: TXBn). The chip sends the
 # highest number first (section 3.2), so a frame below all waiting ones never overtakes; -1: full.
@@ -110,7 +83,9 @@ class MCP2515:
     def __init__(self, spi, cs, bitrate_kbit, oscillator_hz):
         self._spi = spi
         self._cs = cs
-        self._timing = _timing_registers(oscillator_hz, bitrate_kbit)
+        from canbus.mcp2515_start import timing_registers
+
+        self._timing = timing_registers(oscillator_hz, bitrate_kbit)
         out = bytearray(14)  # the longest transaction: instruction, 5 header and 8 data bytes
         reply = bytearray(14)
         received = bytearray(14)
@@ -136,26 +111,9 @@ class MCP2515:
         a frame of the other. The constructor accepts all. A last filter whose mask is 0 accepts
         frames with 29-bit identifiers, too.
         """
-        if filters is None:
-            filters = ((0, 0, 0),)
-        if not 1 <= len(filters) <= self.FILTERS_MAX:
-            raise ValueError("one or two filters, or None to accept all frames")
-        for identifier, mask, flags in filters:
-            if flags or not (0 <= identifier <= _IDENTIFIER_MAX and 0 <= mask <= _IDENTIFIER_MAX):
-                raise ValueError("invalid id: filters are for standard data frames, 0 to 0x7ff")
-        first = filters[0]
-        last = filters[-1]
-        # Every filter of a buffer is in force (section 4.5), so unused ones repeat the used one.
-        # Mask bytes for the extended identifier stay 0: they would match data bytes (4.5.1).
-        # A filter is for one kind of frames (EXIDE): the sixth is for 29-bit ones.
-        wide = _identifier(last[0]) if last[1] else bytes((0, _EXTENDED, 0, 0))
-        self._setup = (
-            (_RXF0SIDH, _identifier(first[0]) * 2 + _identifier(last[0])),
-            (_RXF3SIDH, _identifier(last[0]) * 2 + wide),
-            (_RXM0SIDH, _identifier(first[1]) + _identifier(last[1])),
-            (_RXB0CTRL, bytes((_ROLLOVER if len(filters) == 1 else 0,))),
-            (_CNF3, self._timing),
-        )
+        from canbus.mcp2515_start import setup  # `_start` gives it back
+
+        self._setup = setup(filters, self._timing)
         self._start()
 
     def restart(self):
@@ -175,7 +133,7 @@ class MCP2515:
         a frame until somebody acknowledges it; `cancel_send` ends that. In bus-off a frame waits.
         """
         size = len(data)
-        if flags or size > _DATA_MAX or not 0 <= identifier <= _IDENTIFIER_MAX:
+        if flags or size > _DATA_MAX or not 0 <= identifier <= IDENTIFIER_MAX:
             raise ValueError("only standard data frames of up to 8 bytes, identifiers to 0x7ff")
         buffer = _NEXT_BUFFER[self._waiting(self._status())]
         if buffer < 0:
@@ -219,7 +177,7 @@ class MCP2515:
         message[0] = received[1] << 3 | received[2] >> 5
         size = min(received[5] & 15, _DATA_MAX)
         message[2] = 0
-        if received[2] & _EXTENDED:
+        if received[2] & EXTENDED:
             message[0] = message[0] << 2 | received[2] & 3
             message[0] = message[0] << 16 | received[3] << 8 | received[4]
             message[2] = self.FLAG_EXT_ID
@@ -242,7 +200,7 @@ class MCP2515:
         is gone. The bus-off state ends by itself after 128 idle phases (figure 6-1), so
         a late look may miss it.
         """
-        self._read(_CNF3, 7)  # CNF3, CNF2, CNF1, CANINTE, CANINTF, EFLG, CANSTAT (mirror)
+        self._read(CNF3, 7)  # CNF3, CNF2, CNF1, CANINTE, CANINTF, EFLG, CANSTAT (mirror)
         reply = self._in
         timing = self._timing
         if (
@@ -301,31 +259,13 @@ class MCP2515:
 
     def _start(self):
         """Reset, set everything up, read the bit timing back and join the bus."""
+        from canbus.mcp2515_start import start
+
+        give_back("canbus.mcp2515_start")
         self._state = self.STATE_STOPPED
         self._out[0] = _RESET
         self._write(1)
-        for _ in range(_RESET_READS):
-            self._read(_CANSTAT, 2)
-            if (
-                self._in[2] == _MODE_CONFIGURATION
-                and self._in[3] & _RESET_CONTROL_BITS == _RESET_CONTROL
-            ):
-                break
-        else:
-            raise ControllerNotFoundError(
-                "no MCP2515 answers: check its supply, its crystal and the SPI wires"
-                " (CANSTAT reads 0x%02x, CANCTRL 0x%02x)" % (self._in[2], self._in[3])
-            )
-        for address, content in self._setup:
-            self._store(address, content)
-        self._read(_CNF3, 3)
-        if bytes(self._in_views[5][2:]) != self._timing:
-            raise ControllerNotFoundError(
-                "the MCP2515 does not keep its settings: check the SPI wires and lower the clock"
-            )
-        # It joins after 11 recessive bits. Not waited for: a shorted bus must not stop a boot, and
-        # `state` tells.
-        self._store(_CANCTRL, bytes((_NORMAL_MODE,)))
+        start(self._read, self._store, self._in, self._setup)
 
     def _store(self, address, content):
         out = self._out
@@ -372,24 +312,3 @@ class MCP2515:
             self._spi.write_readinto(out, reply)
         finally:
             self._cs(1)
-
-
-def _identifier(identifier):
-    """SIDH, SIDL, EID8, EID0 of a standard identifier or mask (section 4.5)."""
-    return bytes((identifier >> 3, (identifier & 7) << 5, 0, 0))
-
-
-def _timing_registers(oscillator_hz, bitrate_kbit):
-    """CNF3, CNF2, CNF1 as the chip holds them (section 5)."""
-    timing = _TIMINGS.get((oscillator_hz, bitrate_kbit))
-    if timing is None:
-        raise ValueError(
-            "no bit timing for %s kbit/s from a %s Hz crystal:"
-            " use 125, 250 or 500 kbit/s and a crystal of 8 or 16 MHz"
-            % (bitrate_kbit, oscillator_hz)
-        )
-    prescaler, propagation, phase1, phase2, jump = timing
-    # CNF2 bit 7: PS2 is what CNF3 says
-    return bytes(
-        (phase2 - 1, 0x80 | (phase1 - 1) << 3 | propagation - 1, (jump - 1) << 6 | prescaler)
-    )
