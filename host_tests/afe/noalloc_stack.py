@@ -32,7 +32,7 @@ CELLS = 32
 SENSORS = 4
 PERIOD_MS = 100
 BROKEN_STEPS = 60
-MENDED_STEPS = 210  # both chips are programmed and tested anew, past the 5 s that faults are held
+MENDED_STEPS = 150  # both chips are programmed and tested anew, past the 5 s that faults are held
 EVERY_OTHER = 0xAAAAAAAA  # cells 2, 4, ... 32: no small integer on a board
 BROKEN = (
     "cell_overvoltage", "upper_cell_overvoltage", "short_circuit", "afe_silent", "afe_corrupt",

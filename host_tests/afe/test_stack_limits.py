@@ -55,6 +55,7 @@ def test_without_a_second_bus_it_is_refused():
         ({"cell_thermistors": 1}, "each chip of a stack needs a sensor"),
         ({"fet_side": 0}, "low side only"),
         ({"power_path": 2}, "low side only"),
+        ({"step_period_ms": 49}, "with two chips a step needs 50"),
         ({"predischarge": 1}, "'predischarge' is set"),
         ({"current_sensor": 1}, "'current_sensor' is set"),
     ],

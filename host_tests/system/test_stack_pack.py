@@ -10,7 +10,7 @@ import pytest
 from host_tests.system.simulated_board import SETTINGS, run_board
 from host_tests.system.test_cut_off import CHARGE, DISCHARGE, closed_before, opened_after_ms
 
-INJECT_S = 15  # programming and self-test of both take 11 s
+INJECT_S = 15  # programming and self-test of both take 6 s
 INJECT_US = INJECT_S * 1_000_000
 PERIOD_MS = 100
 SCAN_MS = 63  # of each chip; a sample may be of the scan before

@@ -5,8 +5,8 @@ rest, on an I2C bus of its own behind an isolator. Both drive the gates: each ha
 wired to the switches so that a gate is on only while both chips let it be on (law 5).
 Goals: the battery sees a driver like any other. A measurement is one of the whole pack or none: if
 one chip fails, is late or restarted, so is the pair. All that opens goes to both, whatever the
-first one answers. Programming and self-test take turns, a bounded piece of one chip a step, so
-that a step's bus time is that of one chip and neither is left alone for as long as its watchdog.
+first one answers. Both are programmed and tested side by side, a bounded piece of each a step
+(less than 12 ms of bus time), so that neither is left alone for as long as its watchdog.
 Limits: called from the fast path only; allocates nothing after construction. No gate but the low
 side's, no predischarge, no contactors: no pin of the stack may see the whole pack's voltage
 (docs/measuring-chips.md), so the bus is not measured and a load is not looked for.
@@ -83,9 +83,7 @@ class Stack:
         self._low_scans = self._high_scans = 0  # of each chip, when the pack's was counted last
         self._commanded = 0  # GATE_* bits
         self._unseen = 0  # TRIP_UNSEEN until a sample has carried it
-        self._turn = 1  # whose piece of programming or self-test came last
-        self._done = 0  # bits of the chips that finished it
-        self._waited_ms = [0, 0]  # of each chip, since its latest piece of the self-test
+        self._done = 0  # bits of the chips that finished their programming or self-test
         self._verifying = 0
 
     @property
@@ -175,17 +173,20 @@ class Stack:
 
     def start_programming(self):
         """Begin, or begin again, with the parameters of now. No bus traffic yet."""
-        self._begin()
+        self._done = 0
         for chip in self._chips:
             chip.start_programming()
 
     def programming_step(self):
-        """One bounded piece of programming of one chip, gates off: BUSY while more is to do.
+        """One bounded piece of programming of each chip, gates off: BUSY while more is to do.
 
         OK when both are programmed, verified and guarding; else why one of them is not.
         """
-        chip = self._next()
-        code = self._note(self._chips[chip].programming_step())
+        for chip in range(2):
+            if not self._done >> chip & 1:
+                code = self._note(chip, self._chips[chip].programming_step())
+                if code != BUSY:
+                    break
         if code != OK or self.image.settled():
             return code
         self.start_programming()
@@ -204,43 +205,30 @@ class Stack:
 
     def start_self_test(self):
         """Begin the start-up self-test of both. No bus traffic yet."""
-        self._begin()
-        self._waited_ms[0] = self._waited_ms[1] = 0
+        self._done = 0
         for chip in self._chips:
             chip.start_self_test()
 
     def self_test_step(self, elapsed_ms):
-        """One bounded piece of the self-test of one chip, gates off: BUSY while more is to do.
+        """One bounded piece of the self-test of each chip, gates off: BUSY while more is to do.
 
         OK: both finished, look at `self_test_failed`. Else program again.
         """
-        waited_ms = self._waited_ms
-        waited_ms[0] += elapsed_ms
-        waited_ms[1] += elapsed_ms
-        chip = self._next()
-        elapsed_ms = waited_ms[chip]
-        waited_ms[chip] = 0
-        return self._note(self._chips[chip].self_test_step(elapsed_ms))
+        for chip in range(2):
+            if not self._done >> chip & 1:
+                code = self._note(chip, self._chips[chip].self_test_step(elapsed_ms))
+                if code != BUSY:
+                    break
+        return code
 
-    def _begin(self):
-        self._turn = 1  # the lower one is next
-        self._done = 0
-
-    def _next(self):
-        """Whose turn it is, 0 or 1: the other one than before, unless it is done."""
-        self._turn ^= 1
-        if self._done >> self._turn & 1:
-            self._turn ^= 1
-        return self._turn
-
-    def _note(self, code):
-        """What the pair's answer is after one chip's."""
+    def _note(self, chip, code):
+        """The pair's answer after that of one chip, 0 or 1."""
         if code == OK:
-            self._done |= 1 << self._turn
+            self._done |= 1 << chip
             if self._done != _BOTH:
                 return BUSY
         if code != BUSY:
-            self._begin()
+            self._done = 0
         return code
 
 

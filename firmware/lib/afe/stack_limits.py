@@ -10,6 +10,9 @@ _CHIPS = 2
 _SENSORS = 3
 _CONTACTOR = 2  # choice of the parameter power_path
 _LOW_SIDE = 1  # choice of fet_side
+# A step with CRC takes 25 ms on an RP2040 (host_tests/bench/operations.py); twice that leaves half
+# of the time to everything else.
+_STEP_MS = 50
 
 
 def single_problems(value):
@@ -50,6 +53,11 @@ def stack_problems(board, value):
         found.append(
             "a stack of chips drives switches on the low side only: set 'fet_side' low, and "
             "'power_path' to one of FETs"
+        )
+    if value("step_period_ms") < _STEP_MS:
+        found.append(
+            "'step_period_ms' is %d: with two chips a step needs %d"
+            % (value("step_period_ms"), _STEP_MS)
         )
     for setting in ("predischarge", "current_sensor"):
         if value(setting):

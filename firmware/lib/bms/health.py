@@ -9,7 +9,6 @@ Slow path; at most 2 ms of an RP2040 a turn. It tells and never permits.
 
 from array import array
 
-from bms import events
 from bms.resistance import Resistance
 from bms.table import INVALID, give_back
 
@@ -68,7 +67,7 @@ class Health:
     pairs_seen'th (bms.capacity).
     tops, bottoms: how far each cell was from its end at the latest anchors, 0.01 %, and in the
     last place the edge (bms.cell_drift); weak_bp, leak_ua: what it holds less, and leaks.
-    told: what `named` said when the log was told.
+    told: what the log knows of kept[WEAK] and kept[LEAKY].
     measuring: pairs_seen when a person asked for a measurement, -1: nobody did.
     """
 
@@ -111,7 +110,7 @@ class Health:
         self._discharged_ah = 0  # as counted last
         self._turn_bp = 0  # highest charge since the last deep cycle, or lowest after it
         self._falling = True
-        self.told = array("H", [0] * 4)
+        self.told = array("i", [0] * 2)
         self._start_anew()
 
     def _start_anew(self):
@@ -146,11 +145,6 @@ class Health:
     def cycles(self):
         """Equivalent full cycles: discharged charge over design capacity."""
         return self.kept[DISCHARGED_AH] * 1000 // self.design_mah
-
-    def named(self, which):
-        """Mask of cells by the code of an event CELLS: 0 weak, 1 leaking, of cells 1 to 16; 2 and
-        3 the same of cells 17 to 32. Small integers: the fast path posts the event."""
-        return self.kept[WEAK + (which & 1)] >> 8 * (which & 2) & 0xFFFF
 
     def step(self, elapsed_ms, snapshot, soc, counter, bled_mah=None):
         """One turn. snapshot: the points; soc: the estimator; counter: of the charge; bled_mah:
@@ -237,10 +231,11 @@ class Health:
             self._turn_bp = soc_bp
 
     def _pass_time(self, elapsed_ms):
-        for which in range(len(self.told)):
-            mask = self.named(which)
-            if mask != self.told[which] and self._log.hand_over(events.CELLS, which, mask):
-                self.told[which] = mask
+        if self.kept[WEAK] != self.told[0] or self.kept[LEAKY] != self.told[1]:
+            from bms.health_record import tell
+
+            tell(self, self._log)
+            give_back("bms.health_record")
         self._minute_ms += elapsed_ms
         while self._minute_ms >= _MINUTE_MS:
             self._minute_ms -= _MINUTE_MS
@@ -272,10 +267,10 @@ class Health:
             shown[3] = sum(self.resistance.drop_uv) * 100 // (new_uv // 100 + 1)
         shown[4] = kept[DEEP_CYCLES]
         shown[5] = kept[AGE_H]
-        shown[6] = self.named(0)
-        shown[7] = self.named(2)
-        shown[8] = self.named(1)
-        shown[9] = self.named(3)
+        shown[6] = kept[WEAK] & 0xFFFF
+        shown[7] = kept[WEAK] >> 16 & 0xFFFF
+        shown[8] = kept[LEAKY] & 0xFFFF
+        shown[9] = kept[LEAKY] >> 16 & 0xFFFF
         learned = self.resistance.learned
         drop_uv = self.resistance.drop_uv
         design_mah = self.design_mah

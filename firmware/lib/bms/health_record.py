@@ -6,13 +6,16 @@ leaks (0.1 mA), both from the middle of their range.
 Imported for a moment and given back; works on one bms.health.Health.
 """
 
+from bms import events
 from bms.health import (
     CAPACITY,
     CELLS,
     DESIGN,
+    LEAKY,
     START_MPC,
     START_VARIANCE,
     VARIANCE,
+    WEAK,
 )
 
 _DROP_UNIT_UV = 16  # a drop of up to 0.52 V at 1 C then fits into 15 bits
@@ -21,6 +24,7 @@ _HALF_MASK = (1 << _HALF) - 1
 _MIDDLE = 1 << (_HALF - 1)
 _LEAK_UNIT_UA = 100
 _AT_ONCE = 8  # cells in a turn
+_WORD = 0xFFFF
 
 
 def start(health):
@@ -54,8 +58,24 @@ def restore(health, saved):
             health.weak_bp[cell] = (both >> _HALF) - _MIDDLE
             health.leak_ua[cell] = ((both & _HALF_MASK) - _MIDDLE) * _LEAK_UNIT_UA
     health.full_mah = health.capacity_mah
+    health.told[0] = kept[WEAK]
+    health.told[1] = kept[LEAKY]
+
+
+def tell(health, log):
+    """Hand one event over if the log does not know all weak and leaking cells: 16 cells in each,
+    since the fast path posts it and takes no larger numbers."""
     for which in range(len(health.told)):
-        health.told[which] = health.named(which)
+        mask = health.kept[WEAK + which]
+        told = health.told[which]
+        if (mask ^ told) & _WORD:
+            if log.hand_over(events.CELLS, which, mask & _WORD):
+                health.told[which] = told >> 16 << 16 | mask & _WORD
+            return
+        if mask != told:
+            if log.hand_over(events.CELLS, which + 2, mask >> 16 & _WORD):
+                health.told[which] = mask
+            return
 
 
 def pack(health, first):
