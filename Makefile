@@ -101,7 +101,7 @@ limits-month: $(STAMPS)/test ## A month of an inverter that obeys limits, all ch
 
 docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
 	@for tables in board_docs commissioning_docs compatibility_docs console_docs dbc limit_docs links_docs \
-	    modbus_docs \
+	    modbus_docs power_docs \
 	    parameter_docs point_docs register_maps times_docs; do \
 	    $(BIN)/python -m cellsteward.$$tables || exit 1; \
 	done

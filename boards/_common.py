@@ -175,13 +175,19 @@ class Board:
         return Console()
 
     def start_timer(self, period_ms, callback):
-        """Call `callback(timer)` every `period_ms`, softly: between any two bytecodes."""
+        """Call `callback(timer)` every `period_ms`, softly: between any two bytecodes. Again, with
+        another period: from now on so often instead."""
         self._timer.init(mode=Timer.PERIODIC, period=period_ms, callback=callback)
 
     def stop_timer(self):
         """No more calls: the program ends."""
         self._timer.deinit()
         micropython.kbd_intr(_CTRL_C)  # the REPL takes over from the console
+
+    def doze(self, duration_ms):
+        """The processor stands still for so long, clocks off: nothing runs, serial ports hear
+        nothing, and pins keep their levels. The timer's callback comes right after it."""
+        machine.lightsleep(duration_ms)
 
     def watchdog(self, timeout_ms):
         """A started watchdog can not be stopped; feed it or be reset."""

@@ -8,6 +8,7 @@ stops another. Leaving `run` stops the timer with the gates off.
 import asyncio
 import gc
 import sys
+from array import array
 
 import micropython
 
@@ -37,35 +38,34 @@ _RESTART_LAST_MS = 60000
 _SAVE_AFTER_S = 5
 _LINK_WARN, _LINK_TIGHTEN, _LINK_OPEN = range(3)  # choices of link_loss_policy
 _SILENCE_MAX_MS = 1 << 29
+_REST_AFTER_S = 60  # without a sign of life: what knows how to rest is loaded
 _HEALTHY_S = 120  # a service that ran this long starts again without delay when it fails
 
 
 class FastPath:
-    """What the board's timer calls. Feeds the watchdog only on proof of progress (law 6)."""
+    """What the board's timer calls. Feeds the watchdog only on proof of progress (law 6).
+
+    watchdog: bites when this or the slow path stops working; None: there is none yet. slow_age_ms:
+    since the slow path's latest turn. late_ms: a step that took longer feeds nobody. last: when
+    the latest one was. watch: None, or called after each step, while nothing flows (resting.pace).
+    """
 
     def __init__(self, board, battery, keep, period_ms):
         self._battery = battery
+        self.watch = None
         self._keep = keep  # called with the battery after a fault came or went
         self._ticks_ms = board.ticks_ms
         self._ticks_diff = board.ticks_diff
-        self._late_ms = 2 * period_ms
-        self._last = board.ticks_ms()
-        self._slow_age_ms = 0
-        self._watchdog = None
-
-    def guard(self, watchdog):
-        """From now on `watchdog` bites when this or the slow path stops working."""
-        self._watchdog = watchdog
-
-    def slow_alive(self):
-        """The slow path did its turn."""
-        self._slow_age_ms = 0
+        self.late_ms = 2 * period_ms
+        self.last = board.ticks_ms()
+        self.slow_age_ms = 0
+        self.watchdog = None
 
     def tick(self, _timer=None):
         """One step; late callbacks are made good by the elapsed time."""
         now = self._ticks_ms()
-        elapsed_ms = self._ticks_diff(now, self._last)
-        self._last = now
+        elapsed_ms = self._ticks_diff(now, self.last)
+        self.last = now
         # The lock makes law 7 more than a promise: no collection of garbage can stall a decision,
         # and MicroPython keeps the frames of larger functions on the stack instead of the heap.
         micropython.heap_lock()
@@ -75,14 +75,16 @@ class FastPath:
                 self._keep(self._battery)
         finally:
             micropython.heap_unlock()
-        self._slow_age_ms = min(self._slow_age_ms + elapsed_ms, _SLOW_ALIVE_MS + 1)
+        self.slow_age_ms = min(self.slow_age_ms + elapsed_ms, _SLOW_ALIVE_MS + 1)
         if (
-            self._watchdog is not None
+            self.watchdog is not None
             and self._battery.failure is None
-            and elapsed_ms <= self._late_ms
-            and self._slow_age_ms <= _SLOW_ALIVE_MS
+            and elapsed_ms <= self.late_ms
+            and self.slow_age_ms <= _SLOW_ALIVE_MS
         ):
-            self._watchdog.feed()
+            self.watchdog.feed()
+        if self.watch is not None:
+            self.watch(elapsed_ms)
 
 
 class Application:
@@ -90,6 +92,7 @@ class Application:
 
     def __init__(self, board):
         self._board = board
+        _wait_until_woken(board)
         self._built = False
         self.parameters = Parameters()
         self.points = Points()
@@ -120,6 +123,7 @@ class Application:
             (
                 (COUNTERS, self.recorder.counters),
                 (LINK_POINTS, self.diagnosis.values),
+                (("power_state",), self._prepare_rest()),
                 (parts.taken(self.parameters), chip.image.taken),
             ),
             parts.cell_model(self.parameters) if self.configuration.loaded else None,
@@ -134,7 +138,7 @@ class Application:
 
             self.battery.fail_check(SELF_TESTS.index("flash"))
         give_back("bms.point_words")
-        self._check_commissioned()
+        self.check_commissioned()
         if self.configuration.loaded:
             self._offer_calibration()
         self._link = None  # to the inverter, once it runs
@@ -143,9 +147,7 @@ class Application:
         self._link_policy = self.parameters.index("link_loss_policy")
         self._silence_ms = -1  # since the latest one; -1: not heard yet
         self._clears = 0  # of faults by a person, as counted last
-        self._fast_path = FastPath(
-            board, self.battery, self.recorder.keep, value("step_period_ms")
-        )
+        self.fast_path = FastPath(board, self.battery, self.recorder.keep, value("step_period_ms"))
         self._serial = SerialLinks(
             self.points,
             self.parameters,
@@ -154,8 +156,8 @@ class Application:
             self.changed_by_bus,
             self.diagnosis,
         )
-        self._console_lock = Access(self.parameters, trusted=True)
-        self._door = Door(self._new_console)
+        self.console_lock = Access(self.parameters, trusted=True)
+        self.door = Door(self._new_console)
         self._reprogram = False
         self._built = True
         self._running_s = 0
@@ -171,6 +173,16 @@ class Application:
             self.services.append(("inverter", self._inverter))
         self.services.append(("console", self._console))
 
+    def _prepare_rest(self):
+        """What resting.rest finds here; returns the array for the point `power_state`."""
+        self.quiet_s = 0  # in which nothing flowed; below 0: a pause
+        # Where the current is among the points, and what is none among the settings
+        self._calm = self.points.offset("current_ma"), self.parameters.index("idle_current_ma")
+        # The task of resting.rest; whether a person wants the pack switched off (resting.ship)
+        self.resting, self.asked_to_ship = None, False
+        self.resting_state = array("i", [0])
+        return self.resting_state
+
     def _board_problems(self, values):
         """Why this board can not guard a pack with these settings, in sentences."""
         from starting import checks
@@ -182,28 +194,7 @@ class Application:
         gc.collect()
         return refused
 
-    # What the console's commands ask for beside what they are handed.
-
-    @property
-    def events_log(self):
-        """The log, for `log`."""
-        return self.recorder.events_log
-
-    @property
-    def commission(self):
-        """Who keeps the record of a commissioned pack, for `commission`."""
-        return self
-
-    def record_saved(self):
-        """The saved record of the commissioned pack, or None."""
-        return self.recorder.commissioned()
-
-    def save(self, record):
-        """Keep a record, and let the gates close for that pack. Raises StateError."""
-        self.recorder.save_commissioned(record)
-        self._check_commissioned()
-
-    def _check_commissioned(self):
+    def check_commissioned(self):
         """No gate closes for a pack that nobody confirmed, or that was another one then."""
         from bms.commissioning import Commissioning
 
@@ -229,8 +220,8 @@ class Application:
 
     def start_guarding(self):
         """Start the timer and the watchdog: from here on the fast path decides."""
-        self._board.start_timer(self.parameters.value("step_period_ms"), self._fast_path.tick)
-        self._fast_path.guard(self._board.watchdog(_WATCHDOG_MS))
+        self._board.start_timer(self.parameters.value("step_period_ms"), self.fast_path.tick)
+        self.fast_path.watchdog = self._board.watchdog(_WATCHDOG_MS)
 
     async def main(self):
         """Run all services for ever."""
@@ -242,7 +233,7 @@ class Application:
 
     def changed(self, applies):
         """Some parameters changed; `applies` holds the APPLIES_* bits of what that needs."""
-        self._check_commissioned()
+        self.check_commissioned()
         if applies & APPLIES_AFE:
             self._reprogram = True
 
@@ -300,7 +291,7 @@ class Application:
                 await asyncio.sleep_ms(0)
             await asyncio.sleep_ms(0)
             self._serial.step(elapsed_ms)
-            self._console_lock.step(elapsed_ms)
+            self.console_lock.step(elapsed_ms)
             if self._reprogram:
                 self._reprogram = not self.battery.requests.post(requests.REPROGRAM_AFE)
             if self.battery.failure is not None and not reported:
@@ -313,11 +304,24 @@ class Application:
             self._running_s += 1
             self.parameters.second()
             self.points.second()
-            self._door.second()
+            self.door.second()
             if self._running_s % _COLLECT_PERIOD_S == 0:
                 gc.collect()
-            self._fast_path.slow_alive()
+            self._look_for_rest()
+            self.fast_path.slow_age_ms = 0
             await asyncio.sleep_ms(_SLOW_PERIOD_MS)
+
+    def _look_for_rest(self):
+        """After a quiet minute, what knows how to rest is loaded (resting.rest), and stays until
+        something stirs."""
+        current, idle = self._calm
+        # A current that is not measured is INVALID, which is far from 0.
+        calm = abs(self.points.live[current]) < self.parameters.values[idle]
+        self.quiet_s = self.quiet_s + 1 if calm else min(self.quiet_s, 0)
+        if self.resting is None and (self.quiet_s >= _REST_AFTER_S or self.asked_to_ship):
+            from resting.rest import rest
+
+            self.resting = asyncio.create_task(rest(self, self._board))
 
     def _watch_link(self, elapsed_ms):
         """Armed once the inverter was heard: then its silence is what the settings make of it.
@@ -385,38 +389,26 @@ class Application:
         return self.battery.requests.post(requests.GATES_OFF)
 
     async def _console(self):
-        await self._door.run(self._board.console_port())
+        await self.door.run(self._board.console_port())
 
     def _new_console(self):
-        from console.console import Console
+        from starting import desk
 
-        return Console(
-            self.points,
-            self.parameters,
-            self.faults,
-            self._console_lock,
-            self.battery.requests,
-            self.configuration,
-            "Cellsteward %s on board '%s', MicroPython %d.%d.%d"
-            % ((VERSION, self._board.NAME) + sys.implementation.version[:3]),
-            self.changed,
-            self._restart,
-            self._maintain,
-            self,
-        )
-
-    def _restart(self):
-        self.recorder.expect_reset()
-        self._board.reset()
-
-    def _maintain(self):
-        with open("/maintenance", "w"):
-            pass  # boot.py looks for the file, not into it
-        self._restart()
+        console = desk.console(self, self._board, VERSION)
+        give_back("starting.desk")  # the console keeps what it needs of it
+        return console
 
     def _choice(self, name):
         index = self.parameters.index(name)
         return self.parameters.choices(index)[self.parameters.values[index]]
+
+
+def _wait_until_woken(board):
+    """A pack that switched itself off sleeps until its measuring chip wakes."""
+    from resting import shipped
+
+    shipped.wait(board)
+    give_back("resting.shipped")
 
 
 application = None

@@ -124,13 +124,18 @@ def console_port():
 
 
 def start_timer(period_ms, callback):
-    """Call `callback(timer)` every `period_ms` of virtual time."""
+    """Call `callback(timer)` every `period_ms` of virtual time, and no more as often as before."""
     simulation.start_timer(period_ms, callback)
 
 
 def stop_timer():
     """No more calls."""
     simulation.stop_timer()
+
+
+def doze(duration_ms):
+    """The processor stands still for so long."""
+    simulation.doze(duration_ms)
 
 
 def watchdog(timeout_ms):

@@ -14,7 +14,12 @@ they assume. Assumed here, where the documents are silent:
 - Leaving CONFIG_UPDATE restarts the firmware: host force-off from FET_INIT_OFF, SLEEP_EN from
   Power Config and the alarm mask are taken anew; FET_EN and PF_EN stay; POR is cleared.
 - An alarm bit whose cause stands is latched again after it was cleared.
-- SLEEP begins after Sleep Hysteresis Time below Sleep Current, without regard to a charger.
+- SLEEP begins after Sleep Hysteresis Time below Sleep Current, without regard to a charger or
+  a protection that trips. Woken by current, it begins to scan at its next whole second (data sheet
+  of the sibling BQ76922, SLEEP mode).
+- SHUTDOWN begins with the command. While a charger holds the LD pin high it is the "soft" one (TI
+  FAQ, E2E 1273427): FETs off, communication goes on, nothing is guarded.
+- With SHUT_TS2 the button is of no use (SLUUBY2B Power Config): a rising LD pin alone wakes.
 - Host balancing lasts Cell Balance Interval (afe.md: "some seconds").
 - A balancing switch pauses while its own cell or a neighbour is measured: 3 of a loop's slots.
 - The supply holds through a short circuit (a board's diode and capacitor at BAT, or not): whoever
@@ -26,7 +31,7 @@ from struct import pack_into
 
 from boards.sim import bq76952_memory as dm
 from boards.sim import bq76952_state
-from boards.sim.bq76952_gates import PIN_ACTIVE_LOW, PIN_SPECIAL, Gates
+from boards.sim.bq76952_gates import ALL_OFF, PIN_ACTIVE_LOW, PIN_SPECIAL, Gates
 from boards.sim.bq76952_load import LoadDetector
 from boards.sim.bq76952_measure import INPUTS, SENSORS, Measurement
 from boards.sim.bq76952_memory import DataMemory
@@ -38,6 +43,8 @@ _PASSQ_HOLD_US = 250_000  # afe.md section 3: RESET_PASSQ is ignored that soon a
 
 # Power Config: SLUUBY2B GUID-20200911-BM0T-BGP0-DMEL-769020000077.
 _POWER_SLEEP = 0x0100
+_SHUT_TS2 = 0x1000
+_WAKE_ON_LD_V = 1.5  # unverified
 _CB_NO_CMD = 0x10
 
 # AlarmStatus (SLUUBY2B GUID-20200911-BM0T-BGP1-DCBF-769020000019).
@@ -85,6 +92,7 @@ class Bq76952:
     bleeding_cells() the same by cell, for bleed_duty of the time; neighbours_bled: how often
     adjacent cells were commanded together, which no host may (afe.md section 6);
     gate_listener(time_us, charge_on, discharge_on) is called at each change of these two.
+    mode_listener() is called when `mode` changes: normal, sleep or shutdown.
     Faults: protections_off; frozen (the scan stands still); thermistor_faults (wires of TS1, TS2,
     TS3, HDQ: None, "open", "short"); frozen_sensors (those whose reading stands still, whatever
     becomes of their wires); open_wires (a set of k: the wire between cells k and k + 1);
@@ -121,6 +129,8 @@ class Bq76952:
         self.cell_errors = [0.0] * len(pack.cell_v)
         self.stack_error = self.bus_error = self.shunt_offset_v = 0.0
         self.sleeping = False
+        self.shut = self._soft_shut = False
+        self.mode_listener = None
         self._balancing_since_us = 0
         self._rare_due_us = NEVER_US  # of predischarge, load detection and balancing
         self._stale = True  # the status registers
@@ -135,6 +145,10 @@ class Bq76952:
 
     def advance(self, elapsed_us):
         """Let time pass, with the pack as it is now."""
+        if self.shut:
+            self.time_us += elapsed_us
+            self._watch_charger()
+            return
         end_us = self.time_us + elapsed_us
         self._react()
         due_us = self._next_due_us()
@@ -143,6 +157,9 @@ class Bq76952:
             if self._rare_due_us <= due_us:
                 self._measure()  # what these will look at
             self._fire()
+            if self.shut:
+                self.time_us = end_us
+                return
             self._react()
             due_us = self._next_due_us()
         self.time_us = end_us
@@ -155,21 +172,71 @@ class Bq76952:
 
         2**59 or more: nothing is under way.
         """
+        if self.shut:
+            return NEVER_US
         self._react()
         return max(0, self._next_due_us() - self.time_us)
 
+    def shut_down(self):
+        """SHUTDOWN: both gates off, nothing measured or guarded, settings lost on waking."""
+        self.shut = True
+        self._soft_shut = self.pack.bus_v >= _WAKE_ON_LD_V
+        self.gates.force_off(ALL_OFF)
+        self.sleeping = False
+        self.balance(0)
+        self.load.stop()
+        self.protections.clear(self.time_us)
+        self._set_gates()
+        self._publish()
+        self._tell_mode()
+
+    def press_button(self):
+        """The button at TS2 is pressed."""
+        if self.shut and not self.memory.u16(dm.POWER_CONFIG) & _SHUT_TS2:
+            self._wake_up()
+
+    def _watch_charger(self):
+        """In SHUTDOWN the LD pin, rising, wakes."""
+        high = self.pack.bus_v >= _WAKE_ON_LD_V
+        if self._soft_shut:
+            self._soft_shut = high
+        elif high:
+            self._wake_up()
+
+    def _wake_up(self):
+        self.shut = self._soft_shut = False
+        self.power_on_reset()
+        self._tell_mode()
+
+    @property
+    def mode(self):
+        """ "normal", "sleep" or "shutdown"."""
+        if self.shut and not self._soft_shut:
+            return "shutdown"
+        return "sleep" if self.sleeping else "normal"
+
+    def _tell_mode(self):
+        if self.mode_listener:
+            self.mode_listener()
+
     def pins_changed(self):
         """React to cfetoff and dfetoff now."""
+        if self.shut:
+            return
         self._set_gates()
         self._publish()
 
     def read(self, register, buf):
         """A read transaction of the host."""
+        if self.shut and not self._soft_shut:
+            raise OSError(19, "ENODEV")
         self._hear()
         self.port.read(register, buf)
 
     def write(self, register, buf):
         """A write transaction of the host. False: not acknowledged."""
+        if self.shut:
+            return self._soft_shut
         acknowledged = self.port.write(register, buf)
         if acknowledged:
             self.protections.heard(self.time_us)
@@ -306,13 +373,14 @@ class Bq76952:
         self._stale = True
         if self.port.busy_until_us <= now_us:
             self.port.finish()
-        if self.config_update:
+        if self.config_update or self.shut:
             return
         if not self.protections_off:
             self.protections.fire(now_us)
         if self._sleep_due_us <= now_us:
             self._sleep_due_us = NEVER_US
             self.sleeping = True
+            self._tell_mode()
             self.meter.set_period(self.memory.u8(dm.VOLTAGE_TIME) * 1_000_000, now_us)
         if self._balancing_until_us <= now_us:
             self.balance(0)
@@ -349,11 +417,18 @@ class Bq76952:
             self._sleep_due_us = NEVER_US
             if self.sleeping:
                 self.sleeping = False
-                self.meter.set_period(0, self.time_us)
+                self._tell_mode()
+                self.meter.set_period(0, self._next_second_us())
                 self.port.alarm_status |= _WAKE & self.port.alarm_enable
                 self._stale = True
         elif not self.sleeping and self._sleep_due_us == NEVER_US:
             self._sleep_due_us = self.time_us + self._sleep_delay_us
+
+    def _next_second_us(self):
+        """When scanning goes on; at once where the host woke it."""
+        if not self.sleep_enabled:
+            return self.time_us
+        return (self.time_us // 1_000_000 + 1) * 1_000_000
 
     def _publish(self):
         """Bring the status registers up to date."""

@@ -120,6 +120,10 @@ def _all_fets_on(chip):
     chip.gates.force_off(0)
 
 
+def _shutdown(chip):
+    chip.shut_down()
+
+
 def _sleep_enable(chip):
     chip.sleep_enabled = True
 
@@ -174,6 +178,7 @@ COMMANDS = {
     0x0004: (8500, _signature),
     0x0005: (TYPICAL_US, _signature),
     0x0009: (TYPICAL_US, _signature),
+    0x0010: (TYPICAL_US, _shutdown),
     0x0012: (TYPICAL_US, _reset),
     0x001C: (TYPICAL_US, _toggle_in_test_mode(fets.PDSG_TEST)),
     0x001F: (TYPICAL_US, _toggle_in_test_mode(fets.CHG_TEST)),
@@ -206,12 +211,11 @@ COMMANDS = {
 # Sub-commands that take data (afe.md section 1): they act when the length is written.
 DATA_COMMANDS = {0x0097: _write_fet_control, 0x0083: _write_active_cells}
 
-# Deep sleep, shutdown, PCHG test, fuse, sealing, keys, saved PF, MANU_DATA, raw counts,
+# Deep sleep, PCHG test, fuse, sealing, keys, saved PF, MANU_DATA, raw counts,
 # snapshots, CB_SET_LVL, CBSTATUS2 and 3, REG12, OTP, PF_FORCE, other buses, calibration.
 UNMODELLED = (
     0x000E,
     0x000F,
-    0x0010,
     0x001D,
     0x001E,
     0x0030,

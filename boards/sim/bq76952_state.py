@@ -11,7 +11,7 @@ from boards.sim.bq76952_protections import NEVER_US
 
 _PLAIN = (bool, int, float, str, list, tuple, bytearray, set, type(None))
 # Wiring and purchase, not state. The chip's own time becomes 0.
-_LEFT_OUT = ("inputs", "gate_listener", "time_us", "_crc")
+_LEFT_OUT = ("inputs", "gate_listener", "mode_listener", "time_us", "_crc")
 # What holds an instant, or a list of them, in virtual time.
 INSTANTS = (
     "_reset_us", "_balancing_since_us", "_balancing_until_us", "_sleep_due_us", "_rare_due_us",

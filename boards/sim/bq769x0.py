@@ -94,7 +94,8 @@ class Bq769x0:
     off); alert_in: the ALERT pin, driven from outside. These act by pins_changed(), or at the
     next advance.
     Out: charge_on, discharge_on; balancing_inputs, a bit mask of the inputs as commanded; inputs:
-    each cell's, from 0; neighbours_bled; gate_listener(time_us, charge_on, discharge_on).
+    each cell's, from 0; neighbours_bled; gate_listener(time_us, charge_on, discharge_on);
+    mode_listener(), called when `mode` changes.
     cell_errors, stack_error, shunt_offset_v: as there, beyond what the factory found out.
     gain_uv (365 to 396), offset_mv (-128 to 127): of its converter. board_pin: which TS pin's
     thermistor is at the switches, from 0, or None.
@@ -113,6 +114,7 @@ class Bq769x0:
         self.cfetoff = self.dfetoff = self.alert_in = 0
         self.charge_on = self.discharge_on = False
         self.gate_listener = None
+        self.mode_listener = None
         self.protections_off = False
         self.frozen = False
         self.thermistor_faults = [None] * 4
@@ -200,6 +202,15 @@ class Bq769x0:
         """A pulse at TS1, which ends SHIP mode."""
         if self._ship:
             self.power_on_reset()
+            if self.mode_listener:
+                self.mode_listener()
+
+    press_button = boot  # at TS1; nothing else wakes it (data sheet SLUSBK2I, SHIP mode)
+
+    @property
+    def mode(self):
+        """ "normal" or "ship"."""
+        return "ship" if self._ship else "normal"
 
     def fail(self):
         """The chip notices an error in itself: DEVICE_XREADY."""
@@ -313,6 +324,8 @@ class Bq769x0:
         shut = value & 3
         if self._held == 1 and shut == 2:
             self._ship = True
+            if self.mode_listener:
+                self.mode_listener()
             self.registers[_CONTROL_2] = 0
             for register in (1, 2, 3):
                 self.registers[register] = 0

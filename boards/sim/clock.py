@@ -109,6 +109,21 @@ class Clock:
             if alarm.due_ms <= self.now_ms:
                 self._ring(alarm)
 
+    def doze(self, duration_ms, look):
+        """The processor stands still for so long; everything else goes on, in real time too.
+        look(wait_ms): serves the host meanwhile, for up to so many real milliseconds."""
+        until_ms = self.now_ms + duration_ms
+        held = self.hold_firmware
+        self.hold_firmware = True
+        try:
+            while self.now_ms < until_ms:
+                due_ms = self.next_due_ms(until_ms)
+                look(self.real_ms_until(due_ms))
+                if not self.real_ms_until(due_ms):
+                    self.advance_to(due_ms)
+        finally:
+            self.hold_firmware = held
+
     def charge(self, us):
         """The processor is busy or stalled for so long: the world goes on, and the firmware's
         timer is late afterwards. Safe under the heap lock."""

@@ -7,6 +7,7 @@ docs/simulator.md lists them.
 
 import gc
 import json
+import select
 import socket
 import time
 from array import array
@@ -103,6 +104,8 @@ class Simulation:
         self._injected = list(self.world.fault_memory) + self._kept_faults
         self._real_start_us = time.ticks_us()
         self._reported_us = 0
+        self._control_poll = select.poll()  # for when asyncio does not look
+        self._control_poll.register(self._control, select.POLLIN)
         self.clock.poller.watch(self._control, self._read_control)
         self.clock.poller.watch(self._can, self._read_can)
         self.world.can_outside.listener = self._show_frame
@@ -145,11 +148,25 @@ class Simulation:
             if "step_slow" in self._faults:
                 self.clock.charge(_SLOW_STEP_US)
 
+        self.stop_timer()
         self._timer = self.clock.every(period_ms, tick, of_firmware=True)
 
     def stop_timer(self):
         """No more calls of the firmware's timer."""
-        self.clock.stop(self._timer)
+        if self._timer:
+            self.clock.stop(self._timer)
+
+    def doze(self, duration_ms):
+        """The processor stands still: the world and the host's control go on."""
+        supply = self.world.supply
+        supply.doze(True)
+        self.clock.doze(duration_ms, self._control_ready)
+        supply.doze(False)
+
+    def _control_ready(self, wait_ms):
+        """Obey what the host says within so many real milliseconds, or at once."""
+        if self._control_poll.poll(wait_ms):
+            self._read_control()
 
     def watchdog(self, timeout_ms):
         """The processor's watchdog, started."""

@@ -26,6 +26,7 @@ from boards.sim.outputs import Outputs
 from boards.sim.pack import Pack
 from boards.sim.retained import Retained
 from boards.sim.spi import ChipSelect, InterruptLine, Spi
+from boards.sim.supply import Supply
 from boards.sim.wiring import Wiring
 
 _STEP_US = 100000
@@ -90,6 +91,8 @@ class World:
             self.afe = Bq76952(self.pack, crc)
         self.afe.gate_listener = self._on_gate
         self.pack.bleeder = self.afe
+        self.supply = Supply(self.pack, self.afe)
+        self.afe.mode_listener = self.supply.note
         self.i2c = I2C()
         self.i2c.attach(self.afe if lower_sensors is None else self.afe.lower)
         self.wiring = Wiring(self.pack)
@@ -217,6 +220,7 @@ class World:
             "welds": self.contactors.welds,
             "fuse_blown": self.dc_bus.fuse_blown,
             "outputs": self.outputs.levels,
+            "supply": self.supply.report(),
         }
 
     def save(self):
@@ -249,6 +253,7 @@ class World:
             self.afe.restore(saved["afe"])
             self.ina228.restore(saved["ina228"])
             self.retained.restore(saved["retained"])
+        self.supply.note()
         self.set_off_lines(1, 1)
         faults.resume(self, saved["faults"])
 

@@ -45,7 +45,8 @@ class Chip:
 
     command_gates = all_off = recover = take_found_trips = command
     start_self_test = self_test_step = verify_step = detect_load = command
-    balance = read_balancing = command
+    balance = read_balancing = set_mode = command
+    MODES = (0, 1, 2)
     balancing_cells = BALANCE_REFRESH_MS = BALANCE_CELLS = BALANCE_DUTY_PERMILLE = 0
     BALANCE_NEIGHBOURS = False
 

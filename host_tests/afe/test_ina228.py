@@ -358,13 +358,14 @@ class Chip:
 
     DELEGATED = (
         "command_gates", "all_off", "recover", "take_found_trips", "start_self_test",
-        "self_test_step", "verify_step", "detect_load", "balance", "read_balancing", "equip",
-        "put_away",
+        "self_test_step", "verify_step", "detect_load", "balance", "read_balancing", "set_mode",
+        "equip", "put_away",
     )  # fmt: skip
     BALANCE_REFRESH_MS = 4000
     BALANCE_NEIGHBOURS = False
     BALANCE_CELLS = 8
     BALANCE_DUTY_PERMILLE = 850
+    MODES = (0, 1, 2)
     balancing_cells = 0b10
 
     def __init__(self):

@@ -9,14 +9,14 @@ from host_tests.afe.test_settings import BASE, i16, programmed, table, u16
 @pytest.mark.parametrize(
     ("changes", "options", "pins"),
     [
-        # SFET 1, HOST_FET_EN 4, FET_CTRL_EN 8, PDSG_EN 0x10, FET_INIT_OFF 0x20
-        ({}, 0x2D, 0x00),
-        ({"power_path": 1}, 0x2C, 0x00),  # separate ports: no body diode to spare
-        ({"power_path": 2}, 0x2C, 0x8A),  # contactors hang on DCHG and DDSG
-        ({"fet_side": 1}, 0x2D, 0x8A),  # as do low-side drivers
-        ({"predischarge": 1}, 0x3D, 0x00),
-        ({"power_path": 1, "predischarge": 1}, 0x3C, 0x00),
-        ({"power_path": 2, "predischarge": 1}, 0x2C, 0x8A),  # the precharge relay's matter
+        # SFET 1, SLEEPCHG 2, HOST_FET_EN 4, FET_CTRL_EN 8, PDSG_EN 0x10, FET_INIT_OFF 0x20
+        ({}, 0x2F, 0x00),
+        ({"power_path": 1}, 0x2E, 0x00),  # separate ports: no body diode to spare
+        ({"power_path": 2}, 0x2E, 0x8A),  # contactors hang on DCHG and DDSG
+        ({"fet_side": 1}, 0x2F, 0x8A),  # as do low-side drivers
+        ({"predischarge": 1}, 0x3F, 0x00),
+        ({"power_path": 1, "predischarge": 1}, 0x3E, 0x00),
+        ({"power_path": 2, "predischarge": 1}, 0x2E, 0x8A),  # the precharge relay's matter
     ],
 )
 def test_the_power_path_decides_what_the_chip_does_with_its_gates(changes, options, pins):

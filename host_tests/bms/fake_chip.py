@@ -35,6 +35,7 @@ class FakeChip:
     gates_code, recover_code, detect_code: answers to these commands; if not OK, nothing happened.
     failure: an exception that the next call of the driver raises.
     balance_code: answer to `balance`; balanced: the mask it took last, balance_commands how often;
+    mode_code: answer to `set_mode`; mode: what it took last.
     balance_answer: what it says that it bleeds; None: what it took.
     held_off, stuck_on: GATE_* bits that stay off or on whatever is commanded.
     """
@@ -43,6 +44,8 @@ class FakeChip:
     BALANCE_NEIGHBOURS = False
     BALANCE_CELLS = 8
     BALANCE_DUTY_PERMILLE = 850
+    SLEEPS = True
+    MODES = (0, 1, 2)
 
     def __init__(self, cells=4, thermistors=2):
         self.cell_mv = [3300] * cells
@@ -76,6 +79,8 @@ class FakeChip:
         self.balance_busy = False
         self.balance_answer = None
         self.balancing_cells = 0
+        self.mode = 0  # MODE_* that it was told last
+        self.mode_code = OK
         self.failure = None
         self.held_off = 0
         self.stuck_on = 0
@@ -120,6 +125,14 @@ class FakeChip:
         for index in range(len(self.temperature_dc)):
             self.temperature_dc[index] = decidegrees
 
+    def set_mode(self, mode):
+        """Sleep, or wake, or be switched off."""
+        self._fail()
+        self._must(self.programmed, "a chip is told its mode while it guards")
+        if self.mode_code == OK:
+            self.mode = mode
+        return self.mode_code
+
     def start_programming(self):
         """Forget everything and begin."""
         self._fail()
@@ -128,6 +141,7 @@ class FakeChip:
         self.tested = False
         self.detecting = False
         self.balanced = 0
+        self.mode = 0
         self._left = self.programming_steps
 
     def all_off(self):

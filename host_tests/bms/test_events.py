@@ -30,7 +30,7 @@ def take(ring):
 
 def test_kinds_are_numbered_in_the_order_of_their_names():
     named = ("BOOT", "FAULT", "FAULT_OVER", "GATES", "STATE", "AFE_TRIP", "CLEARED", "REQUEST",
-             "PATH", "LOST", "LAST_FAULT", "NOT_CLEARED", "CELLS")  # fmt: skip
+             "PATH", "LOST", "LAST_FAULT", "NOT_CLEARED", "CELLS", "SHIP")  # fmt: skip
     names = tuple(name.lower() for name in named)
     assert names == events.KINDS
     for number, name in enumerate(named):

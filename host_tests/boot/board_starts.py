@@ -53,6 +53,7 @@ def peripherals(board):
     board.rs485_port(9600)
     board.watchdog(3000)
     board.start_timer(100, None)
+    board.doze(940)
     return list(machine.journal)
 
 

@@ -165,6 +165,10 @@ class Services:
         self.events_log = EventsLog()
         self.battery = FastPath(letter_box, cells)
         self.commission = Commission()
+        self.shipped = 0
+
+    def ship(self):
+        self.shipped += 1
 
 
 class Terminal:

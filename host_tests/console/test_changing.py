@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from bms import requests
 from bms.parameters import APPLIES_AFE, APPLIES_NOW, APPLIES_RESTART, Parameters
 from storage.configuration import Configuration
@@ -227,6 +229,33 @@ def test_maintenance_is_announced_before_it_happens(board):
 def test_a_restart_is_announced_before_it_happens(board):
     assert board.ask("restart") == ["Restarting, gates off. What was not saved is gone."]
     assert board.restarts == 1
+
+
+def test_a_pack_is_shipped_only_by_saying_so_twice(board):
+    board.publish(current_ma=0, bus_voltage_mv=13_312)
+    assert board.ask("ship")[-1] == "If you want that: `ship now`."
+    assert not board.services.shipped
+    assert board.ask("ship today") == ["Usage: ship [now]"]
+    assert board.ask("ship now")[0].startswith("The pack switches itself off")
+    assert board.services.shipped
+
+
+@pytest.mark.parametrize(
+    ("points", "raised", "reason"),
+    [
+        ({"current_ma": 12_500}, (), "current flows"),
+        ({"current_ma": 0, "bus_voltage_mv": 14_000}, (), "a charger is connected"),
+        ({"current_ma": 0}, ("contactor_negative_welded",), "contactor_negative_welded"),
+    ],
+)
+def test_a_pack_that_is_charged_or_welded_is_not_shipped(board, points, raised, reason):
+    board.publish(**points)
+    if raised:
+        board.raise_faults("faults", *raised)
+    (line,) = board.ask("ship now")
+    assert line.startswith("Refused: ")
+    assert reason in line
+    assert not board.services.shipped
 
 
 def test_a_deep_discharge_is_acknowledged_only_by_typing_its_name(board):

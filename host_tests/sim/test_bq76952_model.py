@@ -71,8 +71,8 @@ def test_a_command_may_be_written_byte_by_byte(bench):
 
 
 def test_a_sub_command_that_is_not_simulated_says_so(bench):
-    with pytest.raises(NotImplementedError, match="0x0010"):
-        bench.send(0x0010)  # SHUTDOWN
+    with pytest.raises(NotImplementedError, match="0x000F"):
+        bench.send(0x000F)  # DEEPSLEEP
 
 
 def test_a_code_that_the_chip_does_not_know_is_ignored(bench):

@@ -40,6 +40,10 @@ class Run:
         """The points as reported at a simulated second."""
         return next(s["points"] for s in self.statuses if s["t_s"] >= t_s)
 
+    def end_status(self):
+        """The last report."""
+        return self.statuses[-1]
+
     def frames(self):
         """(identifier, data) of every CAN frame that was on the bus."""
         text = self.received["can"].decode()

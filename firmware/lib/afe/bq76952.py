@@ -121,12 +121,17 @@ class Bq76952:
     BALANCE_NEIGHBOURS = False
     BALANCE_CELLS = 8
     BALANCE_DUTY_PERMILLE = 850
+    SLEEPS = True
+    # By MODE_*: SLEEP_DISABLE, SLEEP_ENABLE, SHUTDOWN (once, as the chip is not sealed). Asleep it
+    # wakes by itself while current flows. What protects meanwhile: docs/low-power.md.
+    MODES = (0x009A, 0x0099, 0x0010)
 
     def __init__(self, i2c, parameters, crc=False, address=0x08):
         self.image = Image()
         self._parameters = parameters
         self._link = Link(i2c, address, crc)
         self._registers = Registers(self._link)
+        self.set_mode = self._link.command
         self._current = bytearray(2)
         self._gates = bytearray((_FET_CONTROL, 0, _ALL_OFF))
         self._trips = array("H", [0] * _STATUS_BITS)

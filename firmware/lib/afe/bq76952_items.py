@@ -28,6 +28,9 @@ ROWS = b"""
 91c8|2|*|board offset, 1/64 of 7.5684 uV across the shunt
 9234|2|*|power config
 9238|1|00|host watchdog: leave the regulators alone, they may feed our processor
+9248|2|0014|sleep current, 20 mA: above this it does not sleep
+924a|1|01|voltage time, s: in SLEEP it measures so often
+924b|2|01f4|wake comparator current, 500 mA: more current wakes it within about 12 ms
 925f|2|0002|protection configuration: a permanent failure opens the gates; no recovery by current
 9261|1|*|enabled A: COV, CUV; without contactors SCD, OCD1, OCC
 9262|1|*|enabled B

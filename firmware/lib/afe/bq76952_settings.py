@@ -149,9 +149,10 @@ _CURRENTS = 0xB0  # SCD, OCD1, OCC
 _COMMON_PORT = 0
 _CONTACTOR = 2
 _LOW_SIDE = 1
-# FET Options: HOST_FET_EN, FET_CTRL_EN, FET_INIT_OFF. Also with contactors: DCHG and DDSG follow
+# FET Options: SLEEPCHG (else the chip opens its charge gate in SLEEP, against our command),
+# HOST_FET_EN, FET_CTRL_EN, FET_INIT_OFF. Also with contactors: DCHG and DDSG follow
 # the (unconnected) drivers' states (TI FAQ, E2E 1237508).
-_FET_OPTIONS = 0x2C
+_FET_OPTIONS = 0x2E
 _SFET = 0x01  # the gates are in series: the chip spares the body diode of one that is off
 _PDSG_EN = 0x10
 # DCHG and DDSG pins: function 2, low while the gate is off (OPT5), driven high (OPT1) from REG18,

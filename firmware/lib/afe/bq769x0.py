@@ -27,6 +27,9 @@ from bms.sample import (
     CONFIGURATION_LOST,
     GATE_CHARGE,
     GATE_DISCHARGE,
+    MODE_NORMAL,
+    MODE_OFF,
+    MODE_SLEEP,
     OK,
     TRIP_CELL_OVERVOLTAGE,
     TRIP_CELL_UNDERVOLTAGE,
@@ -61,6 +64,9 @@ _FORGET_SCANS = 1020
 # So many samples in a row end the hold-over (bms.measurement): what is older than that is unknown.
 _LOST_SAMPLES = 4
 
+# What SYS_CTRL1 is told in turn for SHIP mode (afe.md section 8).
+_SHIP = (0, 1, 2)
+
 # Every other turn of verify_step: the first two of these bleed half of the cells each, for 2 s,
 # once a minute: 1/30 of a cell's bleeding current, the same from all. The sample then shows the
 # pair of an open wire's cells.
@@ -88,6 +94,8 @@ class Bq769x0:
     BALANCE_NEIGHBOURS = False
     BALANCE_CELLS = 8
     BALANCE_DUTY_PERMILLE = 700
+    SLEEPS = False
+    MODES = (MODE_NORMAL, MODE_SLEEP, MODE_OFF)
 
     def __init__(self, i2c, parameters, inputs, crc=False, address=0x08):
         self.image = Image()
@@ -245,6 +253,19 @@ class Bq769x0:
         if not self._registers.read_control():
             return self._link.failure
         self.balancing_cells = self._registers.balanced()
+        return OK
+
+    def set_mode(self, mode):
+        """MODE_OFF: SHIP, with all off. The chip has no mode between that and the usual one.
+
+        OK; BUS_ERROR or CORRUPT: try again.
+        """
+        if mode != MODE_OFF:
+            return OK
+        link = self._link
+        for value in _SHIP:
+            if not link.write(chip.CONTROL_1, value):
+                return link.failure
         return OK
 
     def all_off(self):

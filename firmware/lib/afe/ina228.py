@@ -287,8 +287,11 @@ class WithCurrentSensor:
     """A measuring chip's driver whose current and bus voltage come from a sensor of their own.
 
     The battery sees a driver like any other. Programming includes the sensor, and a sensor that
-    fails makes the whole sample bad: SENSOR_LOST.
+    fails makes the whole sample bad: SENSOR_LOST. The chip sees no current, so nothing would wake
+    it: it is not to sleep.
     """
+
+    SLEEPS = False
 
     def __init__(self, chip, sensor):
         self._chip = chip
@@ -309,6 +312,8 @@ class WithCurrentSensor:
         self.detect_load = chip.detect_load
         self.balance = chip.balance
         self.read_balancing = chip.read_balancing
+        self.set_mode = chip.set_mode
+        self.MODES = chip.MODES
         self.BALANCE_REFRESH_MS = chip.BALANCE_REFRESH_MS
         self.BALANCE_NEIGHBOURS = chip.BALANCE_NEIGHBOURS
         self.BALANCE_CELLS = chip.BALANCE_CELLS

@@ -12,7 +12,17 @@ side's, no predischarge, no contactors: no pin of the stack may see the whole pa
 (docs/measuring-chips.md), so the bus is not measured and a load is not looked for.
 """
 
-from bms.sample import BUSY, GATES_BOTH, OK, TRIP_UNSEEN, Sample
+from bms.sample import (
+    BUSY,
+    GATES_BOTH,
+    MODE_NORMAL,
+    MODE_OFF,
+    MODE_SLEEP,
+    OK,
+    TRIP_UNSEEN,
+    VERIFY_FAILED,
+    Sample,
+)
 from bms.table import INVALID
 
 _BOTH = 3  # bits of the two chips
@@ -69,6 +79,8 @@ class Stack:
         self.upper = upper
         self.image = StackImage(lower.image, upper.image)
         self.bleeder = None
+        self.SLEEPS = False  # the upper chip sees no current, so nothing would wake it
+        self.MODES = (MODE_NORMAL, MODE_SLEEP, MODE_OFF)
         self.BALANCE_REFRESH_MS = lower.BALANCE_REFRESH_MS
         self.BALANCE_NEIGHBOURS = lower.BALANCE_NEIGHBOURS
         self.BALANCE_CELLS = lower.BALANCE_CELLS  # of both together
@@ -160,6 +172,10 @@ class Stack:
     def detect_load(self, _on):
         """No pin of a stack reaches the terminals: a load always reads as gone. OK."""
         return OK
+
+    def set_mode(self, mode):
+        """The usual mode is all there is: what wakes a chip does not reach the upper one."""
+        return OK if mode != MODE_OFF else VERIFY_FAILED
 
     def all_off(self):
         """Gates and balancing off, on chips in whatever state: OK, or try it again."""

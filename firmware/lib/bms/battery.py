@@ -47,10 +47,13 @@ from bms.protection import CHARGE_MA, GATES_OFF_MA, LIMITED_MA, Protection
 from bms.publisher import Publisher
 from bms.rebounds import Rebounds
 from bms.sample import (
+    BUSY,
     CONFIGURATION_LOST,
     GATE_CHARGE,
     GATE_DISCHARGE,
     GATES_BOTH,
+    MODE_NORMAL,
+    MODE_OFF,
     OK,
     SENSOR_LOST,
     Sample,
@@ -91,6 +94,10 @@ class Battery:
     posted: what else the slow path shows, see bms.slow_path. model: the cells' (bms.cell_model);
     without one, as on a board without a configuration, there is no slow path, no `health`
     (bms.health), and nothing is balanced.
+
+    For low power, all from coroutines: chip_mode is the MODE_* of bms.sample that the measuring
+    chip shall have, and mode_told the one that a step told it; switched off, it is not measured
+    any more; bms.rest has the rest. shipping: the pack is about to switch itself off.
     """
 
     def __init__(
@@ -109,8 +116,10 @@ class Battery:
     ):
         self.requests = requests.Requests()
         self.failure = None  # the exception that stopped the fast path, for the log
-        self.restricted = False  # somebody asked for open gates
+        # Somebody asked for open gates; the pack is about to switch itself off.
+        self.restricted = self.shipping = False
         self.forbidden = 0  # GATE_* bits that somebody asked to keep open
+        self.chip_mode = self.mode_told = MODE_NORMAL
         self.keep_due = False  # what survives a reset changed: somebody shall keep it
         self._points = points
         self._afe = afe
@@ -143,8 +152,7 @@ class Battery:
             parameters.value("cell_thermistors"),
         )
         self.captured_cell_mv = array("i", self._sample.cell_mv)
-        self.captured_stack_mv = 0
-        self.captures = 0
+        self.captured_stack_mv = self.captures = 0
         self.trial = Trial()
         self.deep_discharge = DeepDischarge(parameters, faults, self._register)
         self.rebounds = Rebounds(parameters, faults, self._register)
@@ -302,7 +310,7 @@ class Battery:
             self._afe.all_off()  # again and again: nobody watches this chip
         elif self._chip.busy:
             self._prepare(elapsed_ms)
-        else:
+        elif self.mode_told != MODE_OFF:
             self._measure(elapsed_ms)
         if self._configured:
             self.deep_discharge.report()
@@ -386,7 +394,8 @@ class Battery:
         self.captures += 1
 
     def _stop_measuring(self):
-        """Before the chip is programmed anew."""
+        """Before the chip is programmed anew, which also wakes it."""
+        self.mode_told = MODE_NORMAL
         self._path.open_lines()
         self._bleeder.forget()
         self._measurement.forget()
@@ -423,6 +432,9 @@ class Battery:
             self._trips.mirror(self._sample.trips, self._time.uptime_s)
         if code == OK and not self._chip.guard(elapsed_ms, self._gates, self._sample.load_mv):
             self._reprogram_due = True
+        mode = self.chip_mode
+        if mode != self.mode_told and self._afe.set_mode(self._afe.MODES[mode]) <= BUSY:
+            self.mode_told = mode
         if measurement.step(code, elapsed_ms):
             self._take_good(elapsed_ms)
         if measurement.valid:
@@ -472,6 +484,7 @@ class Battery:
             not self._measurement.valid
             or self._chip.busy
             or self.restricted
+            or self.shipping
             or self._reprogram_due
         ):
             self.trial.abort()
@@ -526,4 +539,4 @@ class Battery:
             return STATE_FAULT
         if not self._measurement.valid:
             return STATE_STARTING
-        return STATE_STANDBY if self.restricted else STATE_ACTIVE
+        return STATE_STANDBY if self.restricted or self.shipping else STATE_ACTIVE

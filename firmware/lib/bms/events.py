@@ -11,7 +11,7 @@ from array import array
 # Kinds of events; `code` and `value` mean what stands beside them.
 KINDS = (
     "boot", "fault", "fault_over", "gates", "state", "afe_trip", "cleared", "request", "path",
-    "lost", "last_fault", "not_cleared", "cells",
+    "lost", "last_fault", "not_cleared", "cells", "ship",
 )  # fmt: skip
 BOOT = 0  # code: reset cause (RESET_CAUSES), value: boots so far
 FAULT = 1  # code: bit of bms.faults, value: the fault signal, or INVALID if it has none
@@ -26,6 +26,7 @@ LOST = 9  # value: events that did not fit into the ring
 LAST_FAULT = 10  # code: bit of the fault that came last before the reset that led to this start
 NOT_CLEARED = 11  # a person's "clear" lapsed, because nothing was measured
 CELLS = 12  # code: 0 weak, 1 leaking, 2 and 3 of cells 17 and up; value: mask of all named now
+SHIP = 13  # the pack switches itself off; code: 0 asked for, 1 empty; value: lowest cell, mV
 
 RESET_CAUSES = ("power_on", "watchdog", "soft")
 

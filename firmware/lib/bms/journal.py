@@ -22,6 +22,7 @@ class Journal:
         self._gates = 0
         self._path_state = 0
         self._state = -1
+        self.noted = False  # whether a fault came or went in the latest step
         self.last_fault = NO_FAULT  # bit of the fault that came last
 
     def note(self, gates, path_state, state, uptime_s):
@@ -44,6 +45,7 @@ class Journal:
         if state != self._state:
             self._state = state
             log.post(events.STATE, state, 0, uptime_s)
+        self.noted = faults_changed
         return faults_changed
 
     def _note_faults(self, word, changed, uptime_s):

@@ -45,11 +45,12 @@ class Measurement:
 
     def __init__(self, sample, period_ms=100):
         self.sample = sample
-        self._period_ms = period_ms  # until the next step comes, as a rule
+        self.period_ms = period_ms  # until the next step comes, as a rule
         self.signals = array("i", [0] * protection.SIGNALS)
         self.cell_min_index = 0
         self.cell_max_index = 0
         self.suspect_lead = NO_LEAD  # counted from 0 at pack minus, while a sense wire is open
+        self.holdover_ms = HOLDOVER_MS  # longer while steps come seldom (resting.pace)
         self.forget()
 
     def forget(self):
@@ -78,7 +79,7 @@ class Measurement:
                     self.problem = problem
             self._bad_samples += 1
         elif not self._scanned or (
-            self._scan_age_ms and self._scan_age_ms + elapsed_ms > HOLDOVER_MS
+            self._scan_age_ms and self._scan_age_ms + elapsed_ms > self.holdover_ms
         ):
             self.problem = STALE  # also if the next step would be too late to say so
         else:
@@ -92,7 +93,7 @@ class Measurement:
             self.expired = False
             return True
         # The hold-over ends before it is over, if the next step would be too late.
-        if self._bad_samples > HOLDOVER_SAMPLES or self.age_ms + self._period_ms > HOLDOVER_MS:
+        if self._bad_samples > HOLDOVER_SAMPLES or self.age_ms + self.period_ms > self.holdover_ms:
             self._bad_samples = HOLDOVER_SAMPLES + 1
             self.valid = False
             self.expired = True

@@ -239,6 +239,14 @@ ROWS = b"""
 119a|balance_charge_min_bp|0.01%|u16|0|9000|3000|now|Below this state of charge nothing is bled
 119b|balance_idle_h|h|u16|1|144|24|now|So long after the latest charging nothing is bled any more
 
+# Low power
+11d0|idle_after_s|s|u16|0|65000|600|now|After this time without current and traffic on the links, a minute at least, decisions come more seldom; 0: never
+11d1|sleep_after_s|s|u16|0|65000|3600|now|After this time the measuring chip may sleep, too; its protections stay on; 0: never
+11d2|idle_current_ma|mA|u16|20|5000|200|now|Less than this is no current
+11d3|processor_sleep|no yes|u16|0|1|0|now|The processor sleeps between two decisions while the chip sleeps; frames on RS485 are lost meanwhile
+11d4|ship_cell_mv|mV|u16|1000|4000|2500/2800/1500/1600|now|An empty pack switches itself off when a cell stays below this
+11d5|ship_after_min|min|u16|0|10080|60|now|for this long, at rest and without a charger; 0: never
+
 # Links
 10a0|modbus_address|-|u16|1|247|1|restart|Modbus address on RS485
 10a1|modbus_baud|9600 19200 38400 57600 115200|u16|0|4|0|restart|Speed on RS485, whatever the language, 8 data bits, no parity, 1 stop bit

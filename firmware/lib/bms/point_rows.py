@@ -118,4 +118,5 @@ soc_estimate_bp|0.01%|i32|1|slow|Estimated state of charge, towards which soc_bp
 soc_sigma_bp|0.01%|i32|1|slow|Standard deviation of the estimate: the truth is within two of it 19 times in 20
 soc_quality|-|i32|1|slow|What the state of charge is worth: 0 unknown, 1 estimating, 2 synced at full or empty
 full_age_h|h|i32|1|count|Time since the pack was charged full, counted while the board runs
+power_state|-|i32|1|count|How much of the board runs: 0 active, 1 idle, 2 sleep; the fourth, ship, answers nobody
 """

@@ -15,6 +15,9 @@ PATH_STATES = (
 # What the state of charge is worth, as the point `soc_quality` shows it.
 QUALITIES = ("unknown", "estimating", "synced")
 
+# How much of the board runs, as the point `power_state` shows it.
+POWER_STATES = ("active", "idle", "sleep", "ship")
+
 # Checks of the start-up self-test, as bits of the point `self_test_failed`.
 SELF_TESTS = (
     "afe_identity", "afe_configuration", "gates_off", "balance_switches", "cell_wires",

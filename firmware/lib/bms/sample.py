@@ -24,6 +24,11 @@ CONFIGURATION_LOST = 5  # the chip restarted and forgot its settings
 CORRUPT = 6  # it answered, but a CRC or a checksum does not fit
 SENSOR_LOST = 7  # the external current sensor does not answer, or stands still
 
+# Modes of a measuring chip, for `set_mode` of its driver.
+MODE_NORMAL = 0
+MODE_SLEEP = 1  # measures seldom, guards as before
+MODE_OFF = 2  # gates off, nothing measured, until a charger or a button wakes it
+
 # Trips: protections that act inside the chip, as bits of `trips`. Same meaning for every chip.
 TRIP_CELL_OVERVOLTAGE = 1 << 0
 TRIP_CELL_UNDERVOLTAGE = 1 << 1

@@ -12,7 +12,8 @@ _MS_PER_S = 1000
 
 
 class Timekeeping:
-    """uptime_s: since the start; longest_ms: the longest time between two steps."""
+    """uptime_s: since the start; longest_ms: the longest time between two steps. slow_ms: how much
+    later than usual steps come while the pack rests, which is not late."""
 
     def __init__(self, parameters, faults, register):
         self._values = parameters.values
@@ -28,6 +29,7 @@ class Timekeeping:
         self._ms = 0
         self.uptime_s = 0
         self.longest_ms = 0
+        self.slow_ms = 0
 
     def step(self, elapsed_ms):
         """Count a step. False: it came so late that the measuring chip's host watchdog bit."""
@@ -39,7 +41,7 @@ class Timekeeping:
             self._ms -= _MS_PER_S
             self.uptime_s += 1
         values = self._values
-        self._judge(elapsed_ms, values[self._overrun_ms])
+        self._judge(max(elapsed_ms - self.slow_ms, 0), values[self._overrun_ms])
         if elapsed_ms < values[self._chip_watchdog_s] * _MS_PER_S:
             return True
         # The chip forgets that it bit as soon as it hears from us.

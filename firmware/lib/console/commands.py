@@ -46,6 +46,11 @@ COMMANDS = (
     ("save", "", 0, 0, True, "Keep the settings over a restart", "changing.save"),
     ("unlock", "CODE", 1, 1, False, "Allow changes for a while", "changing.unlock"),
     ("lock", "", 0, 0, False, "Forbid changes again", "changing.lock"),
+    (
+        "ship", "[now]", 0, 1, True,
+        "Switch the pack off for storage or shipping; a charger or its button wakes it",
+        "shipping.ship",
+    ),
     ("restart", "", 0, 0, True, "Open the gates and start the board anew", "acting.restart"),
     (
         "maintenance", "", 0, 0, True,

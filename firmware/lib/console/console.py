@@ -33,6 +33,7 @@ class Console:
         commission: record_saved() gives the saved dict of bms.commissioning or None; save(record)
             keeps one and lets the gates close, or raises storage.state.StateError
         calibrator: corrections in force and saved (starting.calibrating)
+        ship(): the pack switches itself off as soon as it can
     commissioning: the procedure (bms.commissioning) once somebody began it, else None
     calibration: what was compared and is not saved yet (console.calibrate), else None
     """

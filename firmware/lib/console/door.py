@@ -17,11 +17,14 @@ _LENT = ("console", "lending", "line", "settings", "text", "usage")
 
 
 class Door:
-    """make(): a new console.console.Console; whoever calls `second` lets it go again."""
+    """make(): a new console.console.Console; whoever calls `second` lets it go again.
+
+    console: the one that is in memory while somebody types, or None.
+    """
 
     def __init__(self, make):
         self._make = make
-        self._console = None
+        self.console = None
         self._quiet_s = 0
         self._answering = False
 
@@ -30,7 +33,7 @@ class Door:
         is gone; whoever started it may start it again."""
         stream = asyncio.StreamReader(port)
         chunk = bytearray(_CHUNK)
-        self._console = None  # whatever was typed before
+        self.console = None  # whatever was typed before
         await _greet(stream)
         while True:
             self._answering = False
@@ -40,17 +43,17 @@ class Door:
                 continue
             self._answering = True
             self._quiet_s = 0
-            if self._console is None:
-                self._console = self._make()
-            await self._console.take(stream, chunk, count)
+            if self.console is None:
+                self.console = self._make()
+            await self.console.take(stream, chunk, count)
 
     def second(self):
         """A second passed."""
         self._quiet_s += 1
-        console = self._console
+        console = self.console
         if console is None or self._answering or self._quiet_s < _KEPT_S or not console.idle():
             return
-        self._console = None
+        self.console = None
         for name in _LENT:
             give_back("console." + name)
 

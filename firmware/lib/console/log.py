@@ -28,6 +28,8 @@ _REQUESTS = (
 )  # fmt: skip
 # Codes of CELLS.
 _HEALTH = ("weak", "leaking")
+# Codes of SHIP.
+_SHIPPED = ("as asked", "because it is empty")
 # Part of a fault's name, and the unit of the value that raised it.
 _UNITS = (
     ("voltage", "mV"),
@@ -141,8 +143,15 @@ def _cells(_, code, value):
     return "%s cells: %s" % (_named(_HEALTH, code & 1), ", ".join(numbers) or "none")
 
 
+def _ship(_, code, value):
+    return "the pack switches itself off, %s; lowest cell %s" % (
+        _named(_SHIPPED, code),
+        amount(value, "mV"),
+    )
+
+
 # In the order of bms.events.KINDS.
 _SAID = (
     _boot, _fault, _fault_over, _gates, _state, _afe_trip, _cleared, _request, _path, _lost,
-    _last_fault, _not_cleared, _cells,
+    _last_fault, _not_cleared, _cells, _ship,
 )  # fmt: skip

@@ -4,7 +4,14 @@ Every function is a command (see console.commands) or part of one: a generator o
 snapshot that the console took when the command was given.
 """
 
-from bms.point_words import BALANCING_STATES, PATH_STATES, QUALITIES, SELF_TESTS, STATES
+from bms.point_words import (
+    BALANCING_STATES,
+    PATH_STATES,
+    POWER_STATES,
+    QUALITIES,
+    SELF_TESTS,
+    STATES,
+)
 from bms.points import (
     PATH_BUS_ABOVE,
     PHASE_STALLED,
@@ -100,6 +107,9 @@ def _causes(console):
         cells = ["%d" % (cell + 1) for cell in range(32) if masks[cell >> 4] >> (cell & 15) & 1]
         if cells:
             yield "  Cells that are %s: %s; `health` says more." % (words, ", ".join(cells))
+    resting = console.point("power_state")
+    if resting > 0:
+        yield "  At rest (%s): nothing flows, so it measures more seldom." % POWER_STATES[resting]
     lead = console.point("suspect_lead")
     if lead >= 0:
         yield "  Look at balance lead %d, the %s from pack minus." % (lead, ordinal(lead + 1))

@@ -1,0 +1,1 @@
+"""What the board does while nothing flows: resting, and switching itself off."""
