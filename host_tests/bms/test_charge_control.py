@@ -475,6 +475,7 @@ def test_all_times_begin_at_nothing():
     times = control._top_ms, control._low_ms, control._empty_ms, control._pause_ms
     assert times == (0, 0, 0, 0)
     assert (control._room_ms, control._most_bp, control._trim_uv) == (0, 0, 0)
+    assert (control._held_mv, control._held_ms) == (0, 0)
 
 
 def test_times_are_whole():
@@ -486,6 +487,10 @@ def test_times_are_whole():
     bed.run(299).run(0.999, 999)
     assert bed.phase == FLOAT
     assert bed.run(0.001, 1).phase == BULK
+    bed = held()
+    bed.current_ma = 0
+    assert bed.run(HALF_HOUR_S - 1).run(0.999, 999).phase == BULK
+    assert bed.run(0.001, 1).phase == PHASE_STALLED
 
 
 def test_a_turn_that_is_an_hour_late_counts_as_a_minute():
