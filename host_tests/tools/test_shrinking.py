@@ -123,3 +123,22 @@ def test_the_shrunk_firmware_answers_in_every_language_of_rs485(shrunk_checkout,
         assert rest.startswith(b"\xdd\x03\x00"), name
         sunspec = rest[rest[3] + 7 :]
         assert (len(sunspec), sunspec[:7]) == (141, b"\x01\x03\x88SunS"), name
+
+
+def test_the_shrunk_firmware_rests_dozes_and_switches_itself_off(shrunk_checkout, tmp_path):
+    """What is lent while nothing flows, and what brings it back."""
+    load = tmp_path / "nothing.csv"
+    load.write_text("t_s,I_A\n0,0\n1000000,0\n")
+    rest = {"inverter_profile": 0, "idle_after_s": 1, "sleep_after_s": 10, "processor_sleep": 1}
+    typed = ((100, "unlock 1234"), (105, "ship now"))
+    run = run_board(
+        tmp_path,
+        duration_s=150,
+        root=shrunk_checkout,
+        settings={**SETTINGS, **rest},
+        load=str(load),
+        orders=[[at_s, {"console": line + "\r"}] for at_s, line in typed],
+    )
+    assert run.points_at(99)["power_state"] == 2, run.output
+    assert run.points_at(99)["faults"] == []
+    assert run.end["reason"] == "reset", run.output
