@@ -80,12 +80,10 @@ for row in range(len(parameters)):  # so that one fault is over before the next
 parameters.load(settings)
 points = Points()
 table = Faults()
-afe = Stack(
-    Bq76952(world.i2c, parameters, crc=True),
-    Bq76952(world.sensor_i2c, parameters, crc=True),
-    parameters,
-)
-bleeder = afe.bleeder = StackBleeder(afe.lower, afe.upper, CELLS // 2)
+lower = Bq76952(world.i2c, parameters, crc=True)
+upper = Bq76952(world.sensor_i2c, parameters, crc=True)
+bleeder = StackBleeder(lower, upper, CELLS // 2)
+afe = Stack(lower, upper, parameters, bleeder)
 log = Events()
 battery = Battery(
     points, parameters, table, afe, FetPath(afe, charge_off, discharge_off, parameters, table),

@@ -93,7 +93,7 @@ def sim(
     ] = None,
     afe: Annotated[
         str | None,
-        typer.Option(help="Measuring chip: bq76952, bq76940, bq76930 or bq76920."),
+        typer.Option(help="Measuring chip: bq76952, bq76952_stack, bq76940, bq76930, bq76920."),
     ] = None,
     unconfigured: Annotated[
         bool, typer.Option("--unconfigured", help="A board that nobody has set up yet.")

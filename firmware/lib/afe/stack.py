@@ -69,16 +69,16 @@ class Stack:
     yet. `parameters` is the parameters table.
 
     lower, upper: as handed in. image: what both were told and took. bleeder: who has cells bled,
-    each chip its own (bms.stack_bleeder); whoever built the stack puts it there.
+    each chip its own (bms.stack_bleeder).
     """
 
-    def __init__(self, lower, upper, parameters):
+    def __init__(self, lower, upper, parameters, bleeder=None):
         cells = parameters.value("series_cells")
         sensors = parameters.value("cell_thermistors")
         self.lower = lower
         self.upper = upper
         self.image = StackImage(lower.image, upper.image)
-        self.bleeder = None
+        self.bleeder = bleeder
         self.SLEEPS = False  # the upper chip sees no current, so nothing would wake it
         self.MODES = (MODE_NORMAL, MODE_SLEEP, MODE_OFF)
         self.BALANCE_REFRESH_MS = lower.BALANCE_REFRESH_MS
@@ -198,6 +198,7 @@ class Stack:
 
         OK when both are programmed, verified and guarding; else why one of them is not.
         """
+        code = BUSY
         for chip in range(2):
             if not self._done >> chip & 1:
                 code = self._note(chip, self._chips[chip].programming_step())
@@ -230,6 +231,7 @@ class Stack:
 
         OK: both finished, look at `self_test_failed`. Else program again.
         """
+        code = BUSY
         for chip in range(2):
             if not self._done >> chip & 1:
                 code = self._note(chip, self._chips[chip].self_test_step(elapsed_ms))

@@ -82,9 +82,9 @@ def _chip(board, parameters):
     chip = Bq76952(board.afe_bus(), parameters, crc)
     if parameters.value("afe_chip") != _STACK:
         return chip
-    from afe.stack import Stack
+    from afe.stack import Stack, split
     from bms.stack_bleeder import StackBleeder
 
-    stack = Stack(chip, Bq76952(board.upper_afe_bus(), parameters, crc), parameters)
-    stack.bleeder = StackBleeder(stack.lower, stack.upper, stack.lower.image.cells)
-    return stack
+    upper = Bq76952(board.upper_afe_bus(), parameters, crc)
+    bleeder = StackBleeder(chip, upper, split(parameters.value("series_cells")))
+    return Stack(chip, upper, parameters, bleeder)
