@@ -10,6 +10,7 @@ here can allow what it forbids.
 
 from array import array
 
+from bms.prediction import Prediction
 from bms.ramp import Ramp
 from bms.table import INVALID, give_back
 from bms.thermal import Thermal
@@ -85,8 +86,6 @@ class Limits:
         self._thermal = Thermal(parameters)
         self._prediction = None
         if model is not None:
-            from bms.prediction import Prediction
-
             self._prediction = Prediction(model, parameters)
         self.tight = False
         self._binding = 0

@@ -52,6 +52,19 @@ _SILENT_MS = 10000  # a Deye pauses for more than 5 s at midnight (inverter_can.
 _AGE_MAX_MS = 1 << 29  # six days, and no heap object on the boards
 
 
+class Profile:
+    """What a link needs of a profile; inverter.profiles says what the rest means."""
+
+    def __init__(self, encoder, rules, period_ms, keepalives, asks, answers, shutdown):
+        self.encoder = encoder
+        self.rules = rules
+        self.period_ms = period_ms
+        self.keepalives = keepalives
+        self.asks, self.asks_bits = asks
+        self.answers = answers
+        self.shutdown, self.shutdown_bits = shutdown
+
+
 class InverterLink:
     """The service; `run` it as a task. Its counters are for people and only ever read.
 

@@ -17,6 +17,7 @@ import sys
 
 from bms.table import give_back
 from inverter.frames import FrameEncoder
+from inverter.link import Profile
 from inverter.rules import ChargeRules
 
 _PERIOD_MS = 1000
@@ -27,24 +28,6 @@ _FRAMES_A_SECOND = 75
 # The choices of inverter_name; PYL, BYDL and YAM in inverter_can.md 1.1, 1.3 and 1.8
 _NAMES = (None, b"PYLON   ", b"BYD\0\0\0\0\0", b"GOODWE  ", b"DEYE    ", b"SHEnergy", b"SMA     ")
 _VOLTAGE_DIVIDE = (0, 10, 100)  # mV a unit, by the choices of inverter_voltage_unit
-
-
-class Profile:
-    """What a link needs of a profile: encoder, rules, and numbers that say how it is sent."""
-
-    def __init__(self, encoder, rules, module, period_ms):
-        """`module` is the profile's; `period_ms` a person's wish, or 0."""
-        self.encoder = encoder
-        self.rules = rules
-        self.keepalives = getattr(module, "KEEPALIVES", (0x305,))
-        self.asks, self.asks_bits = getattr(module, "ASKS", (-1, 0))
-        self.answers = getattr(module, "ANSWERS", False)
-        self.shutdown, self.shutdown_bits = getattr(module, "SHUTDOWN", (-1, 0))
-        self.period_ms = max(
-            period_ms or getattr(module, "PERIOD_MS", _PERIOD_MS),
-            getattr(module, "PERIOD_MIN_MS", _PERIOD_MIN_MS),
-            1000 * len(encoder.frames) // _FRAMES_A_SECOND + 1,
-        )
 
 
 def load(name, points, faults, parameters, settled=False):
@@ -62,7 +45,21 @@ def load(name, points, faults, parameters, settled=False):
         _VOLTAGE_DIVIDE[value("inverter_voltage_unit")],
     )
     rules = ChargeRules(module, points, parameters, settled)
-    made = Profile(FrameEncoder(packed), rules, module, value("inverter_period_ms"))
+    encoder = FrameEncoder(packed)
+    period_ms = max(
+        value("inverter_period_ms") or getattr(module, "PERIOD_MS", _PERIOD_MS),
+        getattr(module, "PERIOD_MIN_MS", _PERIOD_MIN_MS),
+        1000 * len(encoder.frames) // _FRAMES_A_SECOND + 1,
+    )
+    made = Profile(
+        encoder,
+        rules,
+        period_ms,
+        getattr(module, "KEEPALIVES", (0x305,)),
+        getattr(module, "ASKS", (-1, 0)),
+        getattr(module, "ANSWERS", False),
+        getattr(module, "SHUTDOWN", (-1, 0)),
+    )
     for loaded in list(sys.modules):
         if loaded.startswith("inverter.") and loaded not in before:
             give_back(loaded)
