@@ -304,6 +304,7 @@ class Application:
             self._running_s += 1
             self.parameters.second()
             self.points.second()
+            self.faults.second()
             self.door.second()
             if self._running_s % _COLLECT_PERIOD_S == 0:
                 gc.collect()

@@ -4,12 +4,19 @@ import sys
 
 import pytest
 
+from bms.faults import Faults
 from bms.parameters import ParameterError, Parameters
 from bms.points import Points
+from host_tests.bms.bench import Bench
 
-TABLES = {Parameters: "bms.parameter_table", Points: "bms.point_table"}
-ROWS = {Parameters: "bms.parameter_rows", Points: "bms.point_rows"}
+TABLES = {
+    Parameters: "bms.parameter_table",
+    Points: "bms.point_table",
+    Faults: "bms.fault_table",
+}
+ROWS = {Parameters: "bms.parameter_rows", Points: "bms.point_rows", Faults: "bms.fault_rows"}
 LENT = pytest.mark.parametrize("kind", TABLES)
+LONG = pytest.mark.parametrize("kind", [Parameters, Points])
 KEPT_S = 10
 
 
@@ -39,9 +46,10 @@ def test_what_is_put_away_is_gone_and_comes_back_when_asked_for(kind):
 @LENT
 def test_it_goes_when_nobody_asked_for_ten_seconds(kind):
     owner = kind()
+    assert owner.names
     for _ in range(KEPT_S - 1):
         owner.second()
-    assert owner.types
+    assert owner.names
     for _ in range(KEPT_S - 1):
         owner.second()
     assert in_memory(owner)
@@ -49,12 +57,22 @@ def test_it_goes_when_nobody_asked_for_ten_seconds(kind):
     assert not in_memory(owner)
 
 
-@LENT
+@LONG
 def test_it_is_fetched_in_many_pieces_and_once(kind):
     owner = kind()
     owner.put_away()
     assert sum(1 for _ in owner.fetch()) > len(owner.types) // 10
     assert list(owner.fetch()) == []
+
+
+def test_a_fault_that_others_report_every_second_needs_its_name_once():
+    bench = Bench().start()
+    bench.battery.condition("inverter_lost", False)
+    bench.table.put_away()
+    bench.battery.condition("inverter_lost", True)
+    bench.step()
+    assert not in_memory(bench.table)
+    assert "inverter_lost" in bench.faults()
 
 
 def test_values_stay_and_a_change_is_judged_as_before(pack):

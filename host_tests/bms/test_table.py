@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bms.table import INVALID, Names, UnknownName, field, rows
+from bms.names import Names
+from bms.table import INVALID, UnknownName, field, rows
 
 TEXT = b"""
 # a comment | with | bars

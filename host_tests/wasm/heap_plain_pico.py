@@ -144,6 +144,7 @@ def boot():
     application.afe.put_away()
     application.parameters.put_away()
     application.points.put_away()
+    application.faults.put_away()
     return application
 
 

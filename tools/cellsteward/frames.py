@@ -10,10 +10,11 @@ cells and temperatures are those of the values that are given.
 import difflib
 
 from bms.faults import Faults
+from bms.names import Names
 from bms.parameters import Parameters
 from bms.points import Points
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE
-from bms.table import INVALID, Names
+from bms.table import INVALID
 from cellsteward.can_layout import profile_names
 from inverter.conditions import ASKED, AWAKE
 from inverter.profiles import load

@@ -130,7 +130,8 @@ class Battery:
         self._values = parameters.values
         self._limited_ma = parameters.index("limited_current_warn_ma")
         self._register = FaultRegister(faults)
-        self._names = faults.names
+        self._faults = faults
+        self._bits = {}  # of the faults whose cause others see, by their name
         self._conditions = bytearray(len(faults))  # faults whose cause others see
         self._protection = Protection(parameters, faults)
         self._time = Timekeeping(parameters, faults, self._register)
@@ -202,7 +203,9 @@ class Battery:
     def condition(self, name, present):
         """The cause of a fault that only others can see is there, or gone. Not in the fast path:
         looking up the name allocates."""
-        self._conditions[self._names.index(name)] = 1 if present else 0
+        if name not in self._bits:
+            self._bits[name] = self._faults.index(name)
+        self._conditions[self._bits[name]] = 1 if present else 0
 
     @property
     def preparing(self):
@@ -235,7 +238,7 @@ class Battery:
 
     def latch(self, name):
         """A latching fault that somebody else found before the first step."""
-        self._register.restore(self._names.index(name))
+        self._register.restore(self._faults.index(name))
 
     def restore_empty(self, rebounds, empty):
         """How often the pack was emptied again before, and whether it was empty at the end."""

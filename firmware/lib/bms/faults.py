@@ -1,18 +1,23 @@
-"""The faults by bit: names, what they block, which ones latch. The rows are in bms.fault_rows."""
+"""The faults by bit: what they block, which ones latch. The rows are in bms.fault_rows.
+
+Their names and advice are in bms.fault_table, which is in memory only while somebody needs it.
+"""
 
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE
-from bms.table import Names, field, give_back, rows
+from bms.table import Lent, give_back, rows
 
 
-class Faults:
-    """Names, blocked gates and latch policy of every fault, by bit."""
+class Faults(Lent):
+    """Blocked gates and latch policy of every fault, by bit; what is not here is in
+    bms.fault_table.Table."""
+
+    TABLE = "bms.fault_table"
 
     def __init__(self):
         from bms.fault_rows import ROWS
 
         table = list(rows(ROWS))
         give_back("bms.fault_rows")
-        self.names = Names([row[0] for row in table])
         self.blocks = bytes(
             (GATE_CHARGE if "c" in row[1] else 0) | (GATE_DISCHARGE if "d" in row[1] else 0)
             for row in table
@@ -22,10 +27,3 @@ class Faults:
 
     def __len__(self):
         return len(self.blocks)
-
-    def advice(self, bit):
-        """What the fault means and what to do, in a sentence, read from flash. Allocates."""
-        from bms.fault_rows import ROWS
-
-        give_back("bms.fault_rows")
-        return field(ROWS, bit, 3)

@@ -6,8 +6,9 @@ Rows are read in pieces of some milliseconds, because a board has other things t
 
 from array import array
 
+from bms.names import LentTable, Names
 from bms.parameters import APPLIES_NOW, TYPE_SECRET, ParameterError
-from bms.table import INVALID, LentTable, Names, UnknownName, field, give_back, rows
+from bms.table import INVALID, UnknownName, field, give_back, rows
 
 _TYPES = ("u16", "i16", "i32", "secret")
 _APPLIES = ("now", "afe", "restart")

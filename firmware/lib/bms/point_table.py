@@ -6,7 +6,8 @@ milliseconds, because a board has other things to do.
 
 from array import array
 
-from bms.table import LentTable, Names, give_back, rows
+from bms.names import LentTable, Names
+from bms.table import give_back, rows
 
 _TYPES = ("i32", "u16", "i16", "b16")
 _PATHS = ("fast", "live", "slow", "count")
