@@ -102,6 +102,9 @@ class Estimator:
         self.soc_bp = self.remaining_mah = self.full_mah = 0
         self.estimate_bp = self.sigma_bp = self.quality = self.full_age_s = 0
 
+    def follow_design(self):
+        return ()
+
     def take(
         self, elapsed_ms, net_mah, current_ma, cell_min_mv, cell_max_mv, mean_dmv, temperature_dc
     ):
