@@ -344,8 +344,8 @@ def test_a_slow_step_that_was_under_way_does_not_show_old_values_of_a_failed_bat
             self.points = points
             self.fast_size = points.fast_size
 
-        def snapshot_into(self, view):
-            self.points.snapshot_into(view)
+        def fast_into(self, view):
+            self.points.fast_into(view)
             bench.chip.failure = Broken("now")
             bench.step()
 

@@ -120,7 +120,9 @@ class Battery:
         self.restricted = self.shipping = False
         self.forbidden = 0  # GATE_* bits that somebody asked to keep open
         self.chip_mode = self.mode_told = MODE_NORMAL
-        self.keep_due = False  # what survives a reset changed: somebody shall keep it
+        # What survives a reset changed: somebody shall keep it; the chip is to be programmed anew
+        # as soon as the path is open.
+        self.keep_due = self._reprogram_due = False
         self._points = points
         self._afe = afe
         self._path = path
@@ -146,7 +148,6 @@ class Battery:
         self._problem_faults = by_code(faults, _PROBLEMS)
         # GATE_* bits that are on; that nothing forbade in the latest step
         self._gates = self._permitted = 0
-        self._reprogram_due = False  # as soon as the path is open
         self._age_ms = 0  # since the last good measurement, or since the start
         self._sample = Sample(
             parameters.value("series_cells") if configured else 1,

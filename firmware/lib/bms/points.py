@@ -96,6 +96,10 @@ class Points(Lent):
         """Copy all live values into `view`, a memoryview over an array of `new_snapshot`."""
         view[0:] = self._all
 
+    def fast_into(self, view):
+        """Copy the values of the fast path into `view`, a memoryview over `fast_size` integers."""
+        view[0:] = self._fast
+
     def publish_fast(self, view):
         """Publish the values at offsets 0..fast_size from `view` (a memoryview of that length)."""
         self._fast[0:] = view

@@ -1,7 +1,7 @@
 """Once a second: state of charge, limits and everything else that needs no hurry.
 
-Runs in a coroutine and may allocate. It reads a snapshot of the points and publishes its half of
-them whole; nothing it says can close a gate.
+Runs in a coroutine and may allocate. It reads a snapshot of what the fast path published, and
+publishes its half of the points whole; nothing it says can close a gate.
 """
 
 from array import array
@@ -55,14 +55,14 @@ class SlowPath:
         from bms.limit_curves import SIGNALS
 
         give_back("bms.limit_curves")
-        self._signals_at = array("H", [points.offset(name) for name in SIGNALS])
+        self._signals_at = array("H", [points.offset(name) for name in SIGNALS[:SOC]])
         self._read_at = array("H", [points.offset(name) for name in _READ])
         self._cells_at = points.offset("cell_voltage_mv")
         self._estimated_at = _places(points, _ESTIMATED)
         self._known_at = _places(points, _KNOWN)
         posted = tuple(posted) + ((ENERGY_POINTS, self._energy.values),)
         self._posted = [(_places(points, names), values) for names, values in posted]
-        self._snapshot = points.new_snapshot()
+        self._snapshot = array("i", [INVALID] * points.fast_size)
         self._snapshot_view = memoryview(self._snapshot)
         self._values = array("i", [INVALID] * (len(points.live) - points.fast_size))
         self._view = memoryview(self._values)
@@ -82,7 +82,7 @@ class SlowPath:
         estimator = self._estimator
         yield from estimator.follow_design()
         snapshot = self._snapshot
-        self._points.snapshot_into(self._snapshot_view)
+        self._points.fast_into(self._snapshot_view)
         (
             current_ma, cell_min_mv, cell_max_mv, cold_dc, warm_dc,
             limited, charge_allowed, discharge_allowed, pack_mv, path_state, power_w,
@@ -161,8 +161,8 @@ class SlowPath:
         self._points.publish_slow(self._view)
 
     def _take_signals(self, signals):
-        for place in range(len(signals)):
-            signals[place] = self._snapshot[self._signals_at[place]]
+        for place, at in enumerate(self._signals_at):
+            signals[place] = self._snapshot[at]
         signals[SOC] = self._estimator.soc_bp
         signals[PACK] //= self._series_cells
 
