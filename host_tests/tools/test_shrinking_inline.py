@@ -150,7 +150,8 @@ GO = {
 STAY = {
     "ways that meet again": """
     def step(self, low, high):
-        return 1 + len(self._kept(low))
+        word = self._kept(low)
+        return word
     def _kept(self, mv):
         if mv > 0:
             if mv == 1:
