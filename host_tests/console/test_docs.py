@@ -1,9 +1,12 @@
 """The generated parts of the docs say what the code says."""
 
+import re
+
 import pytest
 
 from bms.parameters import Parameters
 from cellsteward import (
+    ROOT,
     commissioning_docs,
     console_docs,
     generated_docs,
@@ -28,6 +31,17 @@ GENERATORS = (
 def test_the_page_is_what_the_code_says(generator):
     text = generator.generate()
     assert generated_docs.run(generator.PAGE, text, ["--check"]) == 0, "run 'make docs'"
+
+
+def test_make_docs_runs_every_generator():
+    recipe = (ROOT / "Makefile").read_text().split("\ndocs:")[1].split("\n\n")[0]
+    generators = {
+        source.stem
+        for source in (ROOT / "tools" / "cellsteward").glob("*.py")
+        if "--check]" in source.read_text(encoding="utf-8")
+    }
+    assert "fault_docs" in generators
+    assert not generators - set(re.findall(r"\w+", recipe))
 
 
 def test_a_stale_page_is_found_and_left_alone(capsys):
