@@ -21,6 +21,8 @@ def result_of(text):
         ("_LIMIT = 3 * 7\nprint(_LIMIT + 1)\n", 22),
         ("_A = 1 << 4\n_B = _A - 20\nprint(7 - _B)\n", 11),
         ("A, B, C = range(3)\nprint([C, B, A])\n", [2, 1, 0]),
+        ("_T = (7, 8)\nA, B = range(len(_T))\nprint((B, A))\n", (1, 0)),
+        ("_S = (7,)\n_T = (*_S, *_S)\nA, B = range(len(_T))\nprint((B, A))\n", (1, 0)),
         ("_N = 2\n_N = 3\nprint(_N)\n", 3),
         ("_N = 2\ndef f(_N):\n    return _N\nprint(f(5) + _N)\n", 7),
         ("_N = 1\ndef f():\n    global _N\n    _N = 9\nf()\nprint(_N)\n", 9),

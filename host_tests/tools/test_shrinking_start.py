@@ -269,6 +269,18 @@ def test_what_may_be_needed_later_stays(text, tmp_path):
     assert "'stays'" not in files["app_start"]
 
 
+def test_what_nobody_mentions_goes():
+    program = (
+        "ROWS = ('gone', 1)\n"
+        "def spare():\n"
+        "    return 'gone'\n"
+        "class Application:\n"
+        "    def __init__(self):\n"
+        "        self.rows = ()\n"
+    )
+    assert "'gone'" not in shrink({"app": program})["app"].text
+
+
 def test_what_a_user_makes_or_calls_stays(tmp_path):
     program = {
         "app": (

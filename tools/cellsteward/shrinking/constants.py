@@ -146,8 +146,19 @@ class _Module:
         return []
 
     def _counts(self, node: ast.expr, count: int) -> bool:
-        """Whether it is `range(count)`."""
-        return ast.unparse(node) == f"range({count})"
+        """Whether it is `range(count)`, or `range(len(table))` of a table at the top of the module
+        with so many places."""
+        found = [
+            f"range(len({statement.targets[0].id}))"
+            for statement in self.tree.body
+            if isinstance(statement, ast.Assign)
+            and isinstance(statement.targets[0], ast.Name)
+            and isinstance(statement.value, ast.Tuple)
+            and len(statement.value.elts) == count
+            and not any(isinstance(value, ast.Starred) for value in statement.value.elts)
+            and self._bindings[statement.targets[0].id] == 1
+        ]
+        return ast.unparse(node) in {f"range({count})", *found}
 
     def _value(self, node: ast.expr, modules: dict[str, "_Module"]) -> int | None:
         if isinstance(node, ast.Constant):

@@ -52,7 +52,9 @@ class Start:
         refused = self._asked_for(users)
         for module in self._things.modules.values():
             refused |= set(self._read(module))
-        units = {unit for unit in self._found.all() if unit.mentions} - refused | {root}
+        # What is at the top of a module and nobody mentions goes, too.
+        units = {unit for unit in self._found.all() if unit.mentions or unit.scope is None}
+        units = units - refused | {root}
         while True:
             kept = {unit for unit in units if unit is root or self._is_start(unit, units)}
             if kept == units:
