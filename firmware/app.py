@@ -21,7 +21,6 @@ from bms.parameters import APPLIES_AFE, Parameters
 from bms.points import Points
 from bms.table import give_back
 from console.door import Door
-from links.diagnosis import POINTS as LINK_POINTS
 from links.diagnosis import Diagnosis
 from recorder.recorder import COUNTERS, Recorder
 from serving.serial import SerialLinks
@@ -122,7 +121,7 @@ class Application:
             parts.relays(board, self.parameters),
             (
                 (COUNTERS, self.recorder.counters),
-                (LINK_POINTS, self.diagnosis.values),
+                (parts.link_points(), self.diagnosis.values),
                 (("power_state",), self._prepare_rest()),
                 (parts.taken(self.parameters), chip.image.taken),
             ),

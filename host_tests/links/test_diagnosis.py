@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bms.table import rows
-from links import diagnosis, peer_rows, verdict_rows
+from links import peer_rows, verdict_rows
 from links.diagnosis import (
     AGE_S,
     BLUETOOTH,
@@ -27,6 +27,7 @@ from links.diagnosis import (
     WINDOW_MS,
     Diagnosis,
 )
+from links.point_names import POINTS
 
 NAMES = [row[4] for row in rows(verdict_rows.ROWS)]
 
@@ -178,8 +179,8 @@ def test_every_verdict_can_be_reached(row):
 
 
 def test_the_fields_are_in_the_order_of_the_points_that_show_them():
-    assert diagnosis.POINTS.index("link_crc_errors") * len(LINKS) == CRC_ERRORS
-    assert diagnosis.POINTS.index("link_verdict") * len(LINKS) == VERDICT
+    assert POINTS.index("link_crc_errors") * len(LINKS) == CRC_ERRORS
+    assert POINTS.index("link_verdict") * len(LINKS) == VERDICT
     assert len(Diagnosis().values) == 8 * len(LINKS) + 3
     assert LOST & STOPPED == 0
 

@@ -48,6 +48,12 @@ def test_constants_of_other_modules_are_put_in_and_their_imports_vanish():
     assert "LIMIT_MA" not in short["pack.lender"]
 
 
+def test_places_in_a_table_are_put_in_and_the_table_is_not_asked_for_its_length():
+    text = shrunk('_ROWS = ("a", "b")\n_A, _B = range(len(_ROWS))\nprint(_B)\n')
+    assert "print(1)" in text
+    assert "len" not in text
+
+
 def test_constants_of_a_module_that_is_imported_whole_are_put_in():
     lender = "OFF = 4\n"
     text = "from pack import lender\nprint(lender.OFF)\n"

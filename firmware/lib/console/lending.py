@@ -29,6 +29,7 @@ _LENT = (
     "console.report",
     "console.values",
     "links.peer_rows",
+    "links.point_names",
     "links.verdict_rows",
     "starting.calibrating",
     "storage.calibration",

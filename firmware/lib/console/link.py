@@ -3,7 +3,8 @@
 from bms.table import INVALID, field
 from console.text import MISSING, duration
 from links import peer_rows, verdict_rows
-from links.diagnosis import CAN, LINKS, POINTS
+from links.diagnosis import CAN, LINKS
+from links.point_names import POINTS
 
 # Columns of links.verdict_rows and links.peer_rows.
 _VERDICT_MEANING = 5

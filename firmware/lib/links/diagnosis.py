@@ -30,21 +30,6 @@ CAN_RECEIVE_ERRORS = 33
 CAN_BUS_OFFS = 34  # how often the controller left the bus
 _SIZE = 35
 
-POINTS = (
-    "link_frames_in",
-    "link_frames_out",
-    "link_crc_errors",
-    "link_timeouts",
-    "link_unknown",
-    "link_age_s",
-    "link_peer",
-    "link_verdict",
-    "can_transmit_errors",
-    "can_receive_errors",
-    "can_bus_offs",
-)
-"""Names of the points that show `values`, in its order."""
-
 # Facts about a link that the rows of verdicts ask for; a row names them by FACT_NAMES.
 FACT_NAMES = (
     "open", "ever", "heard", "sent", "damaged", "noisy", "late", "foreign",
@@ -75,7 +60,8 @@ _NEVER = -1
 
 
 class Diagnosis:
-    """All links' counters in `values`, ordered as POINTS say. `step` it about once a second."""
+    """All links' counters in `values`, ordered as links.point_names says. `step` it about once a
+    second."""
 
     def __init__(self):
         from links.verdict_rows import ROWS

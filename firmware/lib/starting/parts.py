@@ -28,6 +28,14 @@ def taken(parameters):
     return [name if name.startswith("afe_") else "afe_" + name for name in TAKEN]
 
 
+def link_points():
+    """Names of the points that show how the links are."""
+    from links.point_names import POINTS
+
+    give_back("links.point_names")
+    return POINTS
+
+
 def power_path(board, chip, parameters, faults):
     """What switches the current."""
     if parameters.value("power_path") != _CONTACTOR:
