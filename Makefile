@@ -100,8 +100,8 @@ limits-month: $(STAMPS)/test ## A month of an inverter that obeys limits, all ch
 	PYTHONPATH=firmware/lib:tools $(BIN)/python -m host_tests.bms.limits_month $(ARGS)
 
 docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
-	@for tables in board_docs chip_docs commissioning_docs compatibility_docs console_docs dbc \
-	    fault_docs limit_docs links_docs modbus_docs parameter_docs point_docs power_docs \
+	@for tables in board_docs build_docs chip_docs commissioning_docs compatibility_docs console_docs \
+	    dbc fault_docs limit_docs links_docs modbus_docs parameter_docs point_docs power_docs \
 	    register_maps times_docs; do \
 	    $(BIN)/python -m cellsteward.$$tables || exit 1; \
 	done

@@ -7,6 +7,7 @@ import pytest
 from bms.parameters import Parameters
 from cellsteward import (
     ROOT,
+    build_docs,
     commissioning_docs,
     console_docs,
     generated_docs,
@@ -18,6 +19,7 @@ from cellsteward import (
 from storage.configuration import Configuration
 
 GENERATORS = (
+    build_docs,
     commissioning_docs,
     console_docs,
     limit_docs,

@@ -48,12 +48,9 @@ def _anchors(page: Path) -> set[str]:
 
 def _targets(page: Path) -> list[str]:
     """Where the links and pictures of a page lead, addresses on the net left out."""
-    found = (link for line in _prose(page) for link in _LINK.findall(line))
-    # a linked picture has its link behind the picture's closing bracket
-    found = [
-        *found,
-        *(link for line in _prose(page) for link in re.findall(r"\)\]\(([^)\s]+)\)", line)),
-    ]
+    text = "\n".join(_prose(page))
+    # a picture that is itself a link has its target behind the picture's closing bracket
+    found = [*_LINK.findall(text), *re.findall(r"\)\]\(([^)\s]+)\)", text)]
     return [link for link in found if "://" not in link and not link.startswith("mailto:")]
 
 
@@ -79,7 +76,8 @@ def test_broken_links_are_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
         "[a](other.md) [b](other.md#a-name-and-more) [c](other.md#twice-1) [d](#here)\n\n# Here\n"
-        "[e](gone.md) [f](other.md#twice-2) ![g](gone.svg) [![h](other.md)](gone_too.md)\n"
+        "[e, over\ntwo lines](gone.md) [f](other.md#twice-2)\n"
+        "![g](gone.svg) [![h](other.md)](gone_too.md)\n"
         "```\n[i](not_looked_at.md)\n```\n[j](https://example.org/gone.md)\n"
     )
     assert _broken(page) == [

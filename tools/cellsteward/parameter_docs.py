@@ -28,11 +28,12 @@ def _parameters() -> str:
     text = ROWS.decode()
     for section in text.split("\n# ")[1:]:
         heading, _, body = section.partition("\n")
-        parts.append(f"### {heading}\n\n" + table(_TITLES, map(_row, rows(body.encode()))))
+        parts.append(f"### {heading}\n\n" + table(_TITLES, map(row_cells, rows(body.encode()))))
     return "\n\n".join(parts)
 
 
-def _row(fields: list[str]) -> list[str]:
+def row_cells(fields: list[str]) -> list[str]:
+    """The cells of a setting's line, in the order of the titles, from its row."""
     register, name, unit, kind, minimum, maximum, default, applies, meaning = fields
     choices = unit.split() if " " in unit else []
     allowed = _by_chemistry(minimum, maximum)
