@@ -50,13 +50,11 @@ types: $(STAMPS)/test $(STAMPS)/stubs ## Check types, of the device code against
 balancing-run: $(STAMPS)/test ## Balance 16 cells with the whole firmware on the simulated board (minutes)
 	$(BIN)/python -m pytest -s host_tests/system/balancing_run.py $(ARGS)
 
-bench: $(STAMPS)/test ## Measure: time of a step, heap after boot, size of the compiled code
-	$(BIN)/micropython -X heapsize=4M host_tests/bench/step_time.py
-	$(BIN)/python -m host_tests.wasm.heap
+bench: $(STAMPS)/test ## Measure steps, bus, frames, requests, memory anew, into docs/ (minutes; ARGS: parts)
+	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.performance --out docs/performance.json $(ARGS)
+	$(BIN)/python -m cellsteward.performance_docs
 	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.operations
-	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.inverter_frames
 	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.turns
-	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.bench.requests
 
 times: $(STAMPS)/test ## Measure the worst-case times of every fault anew (10 min), for docs/
 	PYTHONPATH=firmware/lib $(BIN)/python -m host_tests.times.measure --out docs/worst-case-times.json $(ARGS)
@@ -78,7 +76,7 @@ compatibility: $(STAMPS)/test ## Try every inverter profile anew, for docs/compa
 	$(BIN)/python -m host_tests.inverter.compatibility $(ARGS)
 	$(BIN)/python -m cellsteward.compatibility_docs
 
-soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (ARGS: hours)
+soak: $(STAMPS)/test ## A simulated day without a rest; memory must not grow (ARGS: hours, or week)
 	$(BIN)/python host_tests/bench/soak.py $(ARGS)
 
 bench-soc: $(STAMPS)/bench ## State of charge on measured cells and computed days, into docs/ (30 min)
@@ -101,8 +99,8 @@ limits-month: $(STAMPS)/test ## A month of an inverter that obeys limits, all ch
 
 docs: $(STAMPS)/run ## Make the generated tables of docs/ anew
 	@for tables in board_docs build_docs chip_docs commissioning_docs compatibility_docs console_docs \
-	    dbc fault_docs limit_docs links_docs modbus_docs parameter_docs point_docs power_docs \
-	    register_maps times_docs; do \
+	    dbc fault_docs limit_docs links_docs modbus_docs parameter_docs performance_docs point_docs \
+	    power_docs register_maps times_docs; do \
 	    $(BIN)/python -m cellsteward.$$tables || exit 1; \
 	done
 

@@ -32,6 +32,7 @@ CHIP_CELLS = 16  # what one BQ76952 measures; more cells are a stack of two
 STEPS = 20
 SILICON = 1.4  # micropython.md: silicon takes 1.1 to 1.4 times as long as the emulation
 US_A_BYTE = 22.5  # nine clocks at 400 kHz
+OVERHEAD = {"w": 2, "r": 3}  # bytes: address, register, and to read the address once more
 
 LOOP_US = 3.2  # micropython.md: for-range iteration, and part of every row below
 CALL_US = 10.4 - LOOP_US  # f()
@@ -92,7 +93,8 @@ class Count:
 
 
 class Counter:
-    """Counts what runs below a folder of the firmware, while it is in a `with`."""
+    """Counts what runs below a folder of the firmware (or in files whose paths begin with one of
+    some texts), while it is in a `with`."""
 
     def __init__(self, folder=FIRMWARE):
         self.count = Count()
@@ -158,13 +160,13 @@ def step_cost(cells):
     return worst
 
 
-def sample_cost(cells):
-    """Count of the driver's part, microseconds on the wire, and there with CRC."""
+def sample_cost(cells, crc=False):
+    """Count of the driver's part when there is a new scan, and bytes on the wire meanwhile."""
     parameters = bench.parameters_with(
         {"series_cells": cells, "cell_thermistors": 3, "fet_thermistor": 1}
     )
-    buses = [RecordingBus() for _ in range(-(-cells // CHIP_CELLS))]
-    chips = [Bq76952(bus, parameters) for bus in buses]
+    buses = [RecordingBus(crc) for _ in range(-(-cells // CHIP_CELLS))]
+    chips = [Bq76952(bus, parameters, crc) for bus in buses]
     driver = chips[0] if len(chips) == 1 else Stack(*chips, parameters)
     driver.start_programming()  # takes over the settings
     for bus in buses:
@@ -178,9 +180,8 @@ def sample_cost(cells):
     with Counter() as count:
         driver.sample_into(sample)
     assert sample.scans == 2, "the driver took no sample"
-    data = [len(done.wire) for bus in buses for done in bus.transactions]
-    plain_us = US_A_BYTE * sum(3 + size for size in data)
-    return count, plain_us, plain_us + US_A_BYTE * sum(data)
+    done = [transaction for bus in buses for transaction in bus.transactions]
+    return count, sum(OVERHEAD[one.kind] + len(one.wire) for one in done)
 
 
 _WASM = """
@@ -211,7 +212,8 @@ def main():
     costs = {}
     for cells in CELLS:
         own = costs[cells] = step_cost(cells)
-        driver, wire_us, crc_us = sample_cost(cells)
+        driver, wire_bytes = sample_cost(cells)
+        wire_us, crc_us = US_A_BYTE * wire_bytes, US_A_BYTE * sample_cost(cells, True)[1]
         total_us = SILICON * (own.us + driver.us) + wire_us
         print(
             f"{cells:5}  {own.opcodes:7} {own.us:10.0f}   {driver.opcodes:7} {driver.us:10.0f}   "

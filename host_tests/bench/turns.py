@@ -68,8 +68,8 @@ class LooseCount(Count):
 class Turns(Counter):
     """Counts one turn in each `with`; `turns` collects milliseconds by the name of the link."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, folder=operations.FIRMWARE):
+        super().__init__(folder)
         self.turns = {}
         self.name = ""
 

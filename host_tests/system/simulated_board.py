@@ -103,7 +103,9 @@ def run_board(
             listener.settimeout(10)
             connection, _ = listener.accept()
             if send and name in send:
-                threading.Timer(send_after_s, connection.sendall, [send[name]]).start()
+                sender = threading.Timer(send_after_s, connection.sendall, [send[name]])
+                sender.daemon = True  # a run that ended earlier does not wait for it
+                sender.start()
             work = _collect
             if take and name == "control":
                 work = _follow

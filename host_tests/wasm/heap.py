@@ -82,13 +82,18 @@ def write_flash(folder):
 
 @dataclass(frozen=True)
 class Measured:
-    """Bytes of heap after boot from .mpy files and from source; of .mpy files that stay loaded; of
-    all, by package."""
+    """Bytes of heap after boot from .mpy files and from source; of .mpy files by package, of those
+    that stay loaded and of all."""
 
     from_mpy: int
     from_source: int
-    resident: int
+    resident_sizes: dict[str, int]
     sizes: dict[str, int]
+
+    @property
+    def resident(self):
+        """Bytes of all .mpy files that stay loaded."""
+        return sum(self.resident_sizes.values())
 
 
 def booted(firmware, flash_folder, padding=PADDINGS[0]):
@@ -116,7 +121,7 @@ def measure():
         return Measured(
             min(heap_bytes for heap_bytes, _ in boots),
             booted(FIRMWARE, flash_folder)[0],
-            sum(file.path.stat().st_size for file in compiled if file.shrunk.name in loaded),
+            mpy_bytes([file for file in compiled if file.shrunk.name in loaded]),
             mpy_bytes(compiled),
         )
 
@@ -127,7 +132,7 @@ def main():
     print(f"heap after boot: {found.from_mpy} bytes (.mpy) / {found.from_source} (source)")
     print(f".mpy bytes: {sum(found.sizes.values())}, of these {found.resident} stay loaded")
     for package, size in found.sizes.items():
-        print(f"  {package:10} {size:6}")
+        print(f"  {package:10} {size:6} {found.resident_sizes.get(package, 0):6}")
 
 
 if __name__ == "__main__":
