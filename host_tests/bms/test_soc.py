@@ -162,9 +162,10 @@ def test_an_unknown_pack_is_first_what_its_voltage_says_and_nobody_believes_it(p
 
 def test_a_steep_voltage_is_soon_an_estimate(pack):
     pack.update(600, cell_mv=2900)
-    # The model's own error is 5 mV, a branch is 1 mV: together 1.3 % of this curve.
+    # The model's own error is 5 mV, taken for 8; a branch is 1 mV: together 2 % of this curve,
+    # and what flowed before is not known.
     assert pack.estimate_bp == pytest.approx(2500, abs=150)
-    assert 80 <= pack.sigma_bp <= 400
+    assert 80 <= pack.sigma_bp <= 500
     assert QUALITIES[pack.quality] == "estimating"
     assert pack.soc_bp == pytest.approx(pack.estimate_bp, abs=50)
 

@@ -310,8 +310,9 @@ def test_an_output_that_can_not_be_written_is_named(log, tmp_path):
     ("chemistry", "capacity_mah", "file", "rmse", "maximum"),
     [
         # the goal of issue 4 is 0.7 and 2 % for NMC and NCA; the generic model is of other cells
-        ("nmc", 2781, "nmc_lghg2_mixed7_25C.csv", 1.2, 2.5),
-        ("nca", 2900, "nca_pan18650pf_cycle1_25C.csv", 2.0, 3.5),
+        # (the reference in the first file counts with another capacity than the cell's: README)
+        ("nmc", 2781, "nmc_lghg2_mixed7_25C.csv", 1.4, 2.5),
+        ("nca", 2900, "nca_pan18650pf_cycle1_25C.csv", 1.3, 2.5),
     ],
 )
 def test_measured_cells_from_a_guess_that_is_30_percent_wrong(

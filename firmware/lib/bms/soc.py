@@ -364,7 +364,7 @@ class SocEstimator:
             away = abs(self._estimate_mpc - self._shown_mpc) * _SURE
             if not away <= self._sure < self.sigma_bp * _MPC_PER_BP * _SURE:
                 self._sure = 0  # the filter went elsewhere, or knows better by now
-            self._voltage.slope_dmv = self._filter.slope_dmv()
+            self._voltage.slope_dmv = self._filter.slope_dmv
             if not self.found:
                 self.found = True
                 self._shown_mpc = self._estimate_mpc

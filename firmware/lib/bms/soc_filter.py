@@ -20,18 +20,19 @@ Limits: the curve belongs to the whole pack's mean cell. Capacity is not estimat
 
 Slow path; integers below 2**30; allocates nothing after construction. `add` takes a block, then
 every `work` does a part of it, up to 15 ms on an RP2040: one row of guesses a call.
-Probabilities are relative; they add up to _ONE or a little less. Charge is in 0.001 % ("mpc").
+Probabilities are relative; they add up to ONE or a little less. Charge is in 0.001 % ("mpc").
 """
 
 from array import array
 
 from bms.cell_model import BRANCH_MAX
-from bms.cell_voltage import WEIGHT_ONE
+from bms.cell_voltage import WEIGHT_ONE, root
+from bms.table import give_back
 
-_BINS = 101
+BINS = 101
 _TOP = 100
-_BIN_MPC = 1000
-_ONE = 1 << 24
+BIN_MPC = 1000
+ONE = 1 << 24
 _FULL_MPC = 100000
 _FULL_BP = 10000
 
@@ -46,28 +47,33 @@ _TABLE, _ROW, _READ, _IDLE = range(4)
 _STEPS_PER_SIGMA = 5  # of the table of factors
 _LAST = 63
 _STRAIGHT = 3 * _STEPS_PER_SIGMA  # from here on a residual counts linearly
-_SUM_SHIFT = 10
+SUM_SHIFT = 10
 _SMALL = 1 << 16  # times a factor of 14 bits stays small
 _GAIN_MAX = 4
-_BELL_END = 400  # of 64 to one sigma
 _BITS = 16
 _MIX_SHIFT = 14  # so that up to 1/16 changes rows in an hour
 
 # Of the model's own figure: the lasting part of its error, and the short part. Chosen by the total
 # over the benchmark's recordings (docs/state-of-charge.md), as how it is forgotten, below.
-_LASTING_PERCENT = 110
-_SHORT_PERCENT = 50
+_LASTING_PERCENT = 130
+_SHORT_PERCENT = 100
 _SCAN_PERCENT = 50  # of half the gap, while the hysteresis goes from one branch to the other
-_DROP_LASTING_PERCENT = 60  # of the error of what is taken off for the current
-_DROP_SHORT_PERCENT = 100
-# The lasting part is forgotten over 60 % of charge, 20 hours, or where the curve moves by 50 mV
+_DROP_LASTING_PERCENT = 100  # of the error of what is taken off for the current
+_DROP_SHORT_PERCENT = 60
+# The lasting part is forgotten over 60 % of charge, 20 hours, or where the curve moves by 25 mV
 # with more than 2 mV a percent. The branches have errors of their own: a whole change is 20 %.
 _FORGET_MPC = 60000
 _FORGET_DS = 720000
 _FLAT_DMV = 20
-_FORGET_DMV = 500
+_FORGET_DMV = 250
 _MPC_PER_BRANCH = 10
 _SIGMA_MAX_DMV = 900
+_DROP_MAX_DMV = 4000
+# What is called empty and full differs between makers, rates and ages by 3 % of charge. On the
+# steep ends that is more than the model's error of voltage; it fades out over so many percent.
+_END_MPC = 3000
+_EMPTY_END = 12
+_FULL_END = 4
 _P_ONE = 1 << 14
 _BIAS_SHIFT = 12  # biases are in 1/4096 of the lasting part's standard deviation
 _BIAS_MAX = 3 << _BIAS_SHIFT
@@ -93,9 +99,9 @@ class SocFilter:
     def __init__(self, model):
         self._model = model
         # One place more than percents: what comes after the last is like the last.
-        self._rows = [array("i", [0] * (_BINS + 1)) for _ in range(ROWS)]
-        self._bias = [array("h", [0] * (_BINS + 1)) for _ in range(ROWS)]
-        self._curve_dmv = array("H", [0] * (_BINS + 1))  # of the block's branch and temperature
+        self._rows = [array("i", [0] * (BINS + 1)) for _ in range(ROWS)]
+        self._bias = [array("h", [0] * (BINS + 1)) for _ in range(ROWS)]
+        self._curve_dmv = array("H", [0] * (BINS + 1))  # of the block's branch and temperature
         self._factor = array("H", [0] * (_LAST + 1))
         self._fraction = array("i", [0] * ROWS)  # mpc above the bin's own percent, 0 to 999
         self._drift = array("i", [0] * ROWS)  # part of a mpc
@@ -116,6 +122,7 @@ class SocFilter:
             model.ocv_dmv(_FULL_BP // 2, BRANCH_MAX) - model.ocv_dmv(_FULL_BP // 2, -BRANCH_MAX)
         ) // 2
         self._open_dmv = 0
+        self.slope_dmv = 0
         self._seen = False
         self._lasting_dmv = 1  # standard deviation of the lasting error
         self._unknown = _P_ONE  # how much of its variance is
@@ -142,15 +149,11 @@ class SocFilter:
 
     def starting(self, soc_mpc, sigma_bp, doubt_percent, seen=False):
         """As `start`, in pieces: yields between them."""
-        sigma_mpc = max(300, sigma_bp * 10)
-        bells = self._rows[0]
-        total = 0
-        for place in range(_BINS):
-            bells[place] = _bell(place * _BIN_MPC - soc_mpc, sigma_mpc)
-            total += bells[place]
-        for row in range(ROWS - 1, -1, -1):  # the first row last: it holds the bells
-            yield
-            self._fill(row, doubt_percent, total)
+        from bms.soc_bell import fill
+
+        sums = (self._sum, self._first, self._second, self._fraction, self._drift)
+        yield from fill(self._rows, _LIKELY, sums, soc_mpc, sigma_bp, doubt_percent)
+        give_back("bms.soc_bell")
         self._forget_all = True
         self._moved_mpc = 0
         self._job = _IDLE
@@ -158,26 +161,6 @@ class SocFilter:
         self._seen = seen
         self.estimate_mpc = soc_mpc
         self._read()
-
-    def _fill(self, row, doubt_percent, bells_total):
-        """A row of a new start, and the sums of `_weigh` for it."""
-        share = _ONE // 100 * _LIKELY[row]
-        wide = share // 100 * doubt_percent // _BINS + 1
-        peak = share // 100 * (100 - doubt_percent) // bells_total
-        bells = self._rows[0]
-        p = self._rows[row]
-        total = first = second = 0
-        for place in range(_BINS):
-            value = wide + peak * bells[place]
-            p[place] = value
-            total += value >> _SUM_SHIFT
-            first += total
-            second += first
-        self._sum[row] = total
-        self._first[row] = first
-        self._second[row] = second
-        self._fraction[row] = 0
-        self._drift[row] = 0
 
     def anchor(self, full):
         """The cell is certainly full, or empty: only the rows' shares survive, by how near each
@@ -187,21 +170,21 @@ class SocFilter:
         for row in range(ROWS):
             near = 0
             for step in range(8):
-                near += self._rows[row][_BINS - 1 - step if full else step]
+                near += self._rows[row][BINS - 1 - step if full else step]
             # Some doubt, so that no offset is ruled out by one reading.
-            shares[row] = (near >> _SUM_SHIFT) + _LIKELY[row] * 8
+            shares[row] = (near >> SUM_SHIFT) + _LIKELY[row] * 8
             total += shares[row]
         for row in range(ROWS):
             share = (shares[row] << 10) // total  # of 1024
             p = self._rows[row]
-            for place in range(_BINS):
+            for place in range(BINS):
                 p[place] = 1
             count = first = second = 0
             for step in range(len(_NARROW)):
-                place = _BINS - 1 - step if full else step
-                p[place] += share * _NARROW[step] * (_ONE >> 19)
-                part = p[place] >> _SUM_SHIFT
-                beyond = _BINS - place  # see `_read`
+                place = BINS - 1 - step if full else step
+                p[place] += share * _NARROW[step] * (ONE >> 19)
+                part = p[place] >> SUM_SHIFT
+                beyond = BINS - place  # see `_read`
                 count += part
                 first += part * beyond
                 second += part * (beyond * (beyond + 1) // 2)
@@ -223,14 +206,14 @@ class SocFilter:
         self._moved_mpc = block.moved_mpc
         self._open_dmv = block.open_dmv
         self._model.curve_into(self._curve_dmv, block.branch, block.temperature_dc)
-        self._curve_dmv[_BINS] = self._curve_dmv[_BINS - 1]
         self._weight = block.weight
         fresh = self._fresh
         if fresh:
             self._fresh = False
             self._branch = block.branch
             self._weight = max(self._weight, WEIGHT_ONE >> 3 if self._seen else WEIGHT_ONE)
-        self._weigh_up(block)
+        self.slope_dmv = self._slope()
+        self._soften(self._weigh_up(block))
         if fresh and self._seen:
             self._assume_bias()
         self._spread = min(
@@ -238,23 +221,48 @@ class SocFilter:
         )
         self._job = _TABLE
 
+    def _soften(self, error_dmv):
+        """Bend the ends of the curve, and the voltage with it, so that an error along the charge
+        looks as one of the voltage does elsewhere. `error_dmv`: of the voltage."""
+        curve = self._curve_dmv
+        voltage = self._open_dmv
+        for end in range(2):
+            many = _FULL_END if end else _EMPTY_END
+            place = _TOP - many if end else many
+            step = 1 if end else -1
+            raw = bent = curve[place]
+            for away in range(1, many + 1):
+                place += step
+                rise = (curve[place] - raw) * step
+                # A rise of one percent shows an error of so much
+                error = rise * (_END_MPC // BIN_MPC) * away // many
+                soft = rise * error_dmv // root(error_dmv * error_dmv + error * error)
+                beyond = (voltage - raw) * step  # what lies further out comes to its turn later
+                if beyond > 0:
+                    self._open_dmv = bent + step * (beyond * soft // max(1, rise))
+                raw = curve[place]
+                bent += step * soft
+                curve[place] = bent
+        curve[BINS] = curve[_TOP]
+
     def _assume_bias(self):
         """What is kept of the state of charge is as right as before: the lasting error is what the
         voltage is off. Else every restart would count it anew. Another pack is off by more."""
-        off_dmv = self._open_dmv - self._curve_dmv[self.estimate_mpc // _BIN_MPC]
+        off_dmv = self._open_dmv - self._curve_dmv[self.estimate_mpc // BIN_MPC]
         if abs(off_dmv) > 3 * self._lasting_dmv:
             return
         self._forget = 0
         assumed = (off_dmv << _BIAS_SHIFT) // self._lasting_dmv
         for row in range(ROWS):
             bias = self._bias[row]
-            for place in range(_BINS):
+            for place in range(BINS):
                 bias[place] = assumed
 
     def _weigh_up(self, block):
-        """How far the lasting part of the model's error is known, and what a residual is worth."""
+        """How far the lasting part of the model's error is known, and what a residual is worth.
+        Returns the standard deviation of the whole error of the voltage."""
         moved_mpc = min(20000, abs(block.moved_mpc))
-        steep_dmv = min(1000, max(0, self.slope_dmv() - _FLAT_DMV))
+        steep_dmv = min(1000, max(0, self.slope_dmv - _FLAT_DMV))
         turned = abs(block.branch - self._branch) * _MPC_PER_BRANCH
         self._branch = block.branch
         forget = (
@@ -276,8 +284,8 @@ class SocFilter:
         scan = self._half_gap_dmv * (BRANCH_MAX * BRANCH_MAX // 64 - branch * branch) // 15625
         scan = scan * (BRANCH_MAX - block.branch_spread) // BRANCH_MAX * _SCAN_PERCENT // 100
         loop = self._half_gap_dmv * block.branch_spread // BRANCH_MAX
-        drop = min(2500, block.drop_dmv)
-        lasting = _root(
+        drop = min(_DROP_MAX_DMV, block.drop_dmv)
+        lasting = root(
             (error * _LASTING_PERCENT // 100) ** 2
             + (drop * _DROP_LASTING_PERCENT // 100) ** 2
             + scan * scan
@@ -286,11 +294,16 @@ class SocFilter:
         )
         self._lasting_dmv = lasting = max(1, min(_SIGMA_MAX_DMV, lasting))
         known = (unknown >> 4) * (lasting * lasting) >> 10
-        short = (error * _SHORT_PERCENT // 100) ** 2 + (drop * _DROP_SHORT_PERCENT // 100) ** 2
+        scatter = min(_DROP_MAX_DMV // 2, block.scatter_dmv)
+        short = (
+            (error * _SHORT_PERCENT // 100) ** 2
+            + (drop * _DROP_SHORT_PERCENT // 100) ** 2
+            + scatter * scatter
+        )
         whole = known + short
         weight = max(1, self._weight >> 10)  # of 1024
         total = known + (min(1 << 23, (short << 4) // weight) << 6) + 1
-        self._scale = (_STEPS_PER_SIGMA << 14) // max(8, _root(whole))
+        self._scale = (_STEPS_PER_SIGMA << 14) // max(8, root(whole))
         while whole >= 1 << 15:  # the quotients below stay small integers
             whole >>= 1
             known >>= 1
@@ -299,6 +312,7 @@ class SocFilter:
         share = (known << 14) // max(1, total)
         self._gain = min(_GAIN_LIMIT, (share << _BIAS_SHIFT + _GAIN_SHIFT - 14) // lasting)
         self._unknown = unknown - (unknown * share >> 14)
+        return root(lasting * lasting + short)
 
     def work(self):
         """Do the next part of the latest block. Returns whether it is finished now."""
@@ -323,21 +337,20 @@ class SocFilter:
             return True
         return False
 
-    def slope_dmv(self):
-        """How much the open-circuit voltage changes over 1 %, around the estimate."""
+    def _slope(self):
         half = max(1, min(20, self.sigma_bp // 100))
-        place = self.estimate_mpc // _BIN_MPC
+        place = self.estimate_mpc // BIN_MPC
         low = max(0, place - half)
-        high = min(_BINS - 1, place + half)
+        high = min(_TOP, place + half)
         return (self._curve_dmv[high] - self._curve_dmv[low]) // (high - low)
 
     def _make_table(self):
-        """The factor that a residual brings, with what keeps the sum near _ONE."""
+        """The factor that a residual brings, with what keeps the sum near ONE."""
         total = 0
         for row in range(ROWS):
             total += self._sum[row]
         gain = 1
-        while gain < _GAIN_MAX and total < _ONE >> _SUM_SHIFT + 1:
+        while gain < _GAIN_MAX and total < ONE >> SUM_SHIFT + 1:
             total <<= 1
             gain <<= 1
         for step in range(_LAST + 1):
@@ -346,7 +359,7 @@ class SocFilter:
             else:
                 surprise = (2 * step - _STRAIGHT) * _STRAIGHT * 1024
                 surprise //= 2 * _STEPS_PER_SIGMA * _STEPS_PER_SIGMA
-            self._factor[step] = _exp(surprise * self._ratio >> 10) * gain
+            self._factor[step] = exponential(surprise * self._ratio >> 10) * gain
 
     def _move(self, row):
         """Shift a row by the charge that flowed, without the offset that the row stands for."""
@@ -356,16 +369,16 @@ class SocFilter:
         fraction = self._fraction[row] + self._moved_mpc + whole
         p = self._rows[row]
         bias = self._bias[row]
-        while fraction >= _BIN_MPC:
-            fraction -= _BIN_MPC
-            p[_TOP] = min(_ONE, p[_TOP] + p[_TOP - 1])
+        while fraction >= BIN_MPC:
+            fraction -= BIN_MPC
+            p[_TOP] = min(ONE, p[_TOP] + p[_TOP - 1])
             for place in range(_TOP - 1, 0, -1):
                 p[place] = p[place - 1]
                 bias[place] = bias[place - 1]
             p[0] = 1
         while fraction < 0:
-            fraction += _BIN_MPC
-            p[0] = min(_ONE, p[0] + p[1])
+            fraction += BIN_MPC
+            p[0] = min(ONE, p[0] + p[1])
             for place in range(1, _TOP):
                 p[place] = p[place + 1]
                 bias[place] = bias[place + 1]
@@ -386,12 +399,12 @@ class SocFilter:
         open_dmv = self._open_dmv
         scale = self._scale
         spread = self._spread
-        fraction = (self._fraction[row] << 10) // _BIN_MPC
-        p[_BINS] = p[_TOP]
+        fraction = (self._fraction[row] << 10) // BIN_MPC
+        p[BINS] = p[_TOP]
         value = below = p[0]
         ocv = curve[0]
         total = first = second = 0
-        for place in range(1, _BINS + 1):
+        for place in range(1, BINS + 1):
             above_ocv = curve[place]
             bias = biases[place - 1]
             bias -= bias * forget >> 14
@@ -415,7 +428,7 @@ class SocFilter:
             # Two ways to multiply that keep the precision of small and the size of large values.
             after = (after * gain >> 12) + 1 if after < _SMALL else (after >> 8) * gain >> 4
             p[place - 1] = after
-            total += after >> _SUM_SHIFT
+            total += after >> SUM_SHIFT
             first += total
             second += first
         self._sum[row] = total
@@ -431,7 +444,7 @@ class SocFilter:
         total = 0
         for row in range(ROWS):
             total += self._sum[row]
-        middle = max(0, min(_FULL_MPC, self.estimate_mpc + self._moved_mpc)) // _BIN_MPC
+        middle = max(0, min(_FULL_MPC, self.estimate_mpc + self._moved_mpc)) // BIN_MPC
         mean = square = offset = weights = 0
         for row in range(ROWS):
             count = self._sum[row]
@@ -443,10 +456,10 @@ class SocFilter:
             rest = first - whole * count
             # Squares of d - whole, exactly; then relative to the row's own mean, in (0.1 %)**2.
             second = 2 * self._second[row] - first - 2 * whole * first + whole * whole * count
-            rest_mpc = rest * _BIN_MPC // count
+            rest_mpc = rest * BIN_MPC // count
             spread = second // count * 100 + second % count * 100 // count
             spread -= rest_mpc * rest_mpc // 10000
-            away = (_BINS - whole - middle) * _BIN_MPC - rest_mpc + self._fraction[row]
+            away = (BINS - whole - middle) * BIN_MPC - rest_mpc + self._fraction[row]
             mean += weight * away
             tenths = away // 100
             square += weight * min(1000000, spread + tenths * tenths)
@@ -456,11 +469,11 @@ class SocFilter:
         near = self._near(middle, total)
         if near < 0:
             near = self._near(self._median(), 0)
-        away = (near - middle * _BIN_MPC) // 100
-        variance = max(0, square // weights - 2 * away * (mean // weights // 100) + away * away)
+        away = (near - middle * BIN_MPC) // 100
+        variance = max(0, square // weights - 2 * away * (mean // weights) // 100 + away * away)
         self.estimate_mpc = max(0, min(_FULL_MPC, near))
-        sigma_bp = _root(variance * 100) * _SIGMA_PERCENT // 100
-        self.sigma_bp = _root(sigma_bp * sigma_bp + _SIGMA_MIN_BP * _SIGMA_MIN_BP)
+        sigma_bp = root(variance * 100) * _SIGMA_PERCENT // 100
+        self.sigma_bp = root(sigma_bp * sigma_bp + _SIGMA_MIN_BP * _SIGMA_MIN_BP)
         self.offset_bp_h = offset // weights
 
     def _near(self, middle, total):
@@ -475,14 +488,14 @@ class SocFilter:
             row_mass = 0
             away = 0
             for place in range(low, high + 1):
-                part = p[place] >> _SUM_SHIFT
+                part = p[place] >> SUM_SHIFT
                 row_mass += part
                 away += part * (place - middle)
             mass += row_mass
-            away_mpc += away * _BIN_MPC + row_mass * self._fraction[row]
+            away_mpc += away * BIN_MPC + row_mass * self._fraction[row]
         if mass * 2 < total:
             return -1
-        return middle * _BIN_MPC + away_mpc // max(1, mass)
+        return middle * BIN_MPC + away_mpc // max(1, mass)
 
     def _median(self):
         """The place that halves the likeliest row."""
@@ -494,7 +507,7 @@ class SocFilter:
         left = self._sum[likeliest] >> 1
         place = 0
         while left > 0 and place < _TOP:
-            left -= p[place] >> _SUM_SHIFT
+            left -= p[place] >> SUM_SHIFT
             place += 1
         return max(0, place - 1)
 
@@ -505,36 +518,18 @@ class SocFilter:
         up = min(1024, 1024 * _LIKELY[row + 1] // _LIKELY[row])
         down = min(1024, 1024 * _LIKELY[row] // _LIKELY[row + 1])
         # Rows stand for different charges within their bins.
-        shift = (self._fraction[row] - self._fraction[row + 1] + _BIN_MPC // 2) // _BIN_MPC
-        for place in range(max(0, -shift), _BINS - max(0, shift)):
+        shift = (self._fraction[row] - self._fraction[row + 1] + BIN_MPC // 2) // BIN_MPC
+        for place in range(max(0, -shift), BINS - max(0, shift)):
             goes_up = (lower[place] >> _MIX_SHIFT) * up
             goes_down = (upper[place + shift] >> _MIX_SHIFT) * down
             lower[place] += goes_down - goes_up
             upper[place + shift] += goes_up - goes_down
 
 
-def _bell(distance, sigma):
-    """4096 times the bell curve (not its area)."""
-    x = abs(distance) * 64 // sigma
-    return _exp(x * x // 8) if x < _BELL_END else 0
-
-
-def _exp(x):
+def exponential(x):
     """4096 * exp(-x / 1024), for x from 0 on, within 1."""
     shift = x // 710  # ln(2)
     x -= shift * 710
     square = x * x >> 10
     value = 4096 - 4 * x + 2 * square - square * x // 1536 + square * square // 6144
     return value >> shift if shift < _BITS else 0
-
-
-def _root(square):
-    """Square root, rounded down."""
-    if square <= 0:
-        return 0
-    guess = 1 << 15
-    while True:
-        better = (guess + square // guess) >> 1
-        if better >= guess:
-            return guess
-        guess = better

@@ -130,9 +130,10 @@ def simulate(plant, program, temperature_c):
         parameter_values=values,
         solver=pybamm.IDAKLUSolver(options={"dt_max": STEP_S}),
     )
-    solution = simulation.solve([0, time_s[-1]], t_interp=time_s, initial_soc=start)
-    # The current of a row flowed before it; that of the program flows after it.
+    # The current of a row flowed before it; that of the program flows after it. The solver gives
+    # values at these times only: between others it would take a part of the next step's voltage.
     ends = np.minimum(time_s + STEP_S - 0.01, time_s[-1])
+    solution = simulation.solve([0, time_s[-1]], t_interp=ends, initial_soc=start)
     voltage = solution["Terminal voltage [V]"](ends)
     counted = -solution["Discharge capacity [A.h]"](ends) / set_ah
     soc = start + counted
