@@ -1,10 +1,13 @@
 """Names of the faults, and what to do about each.
 
-Part of bms.faults.Faults; in memory only while somebody needs it.
+Part of bms.faults.Faults; in memory only while somebody needs it. Rows are read in pieces of some
+milliseconds, because a board has other things to do.
 """
 
 from bms.names import LentTable, Names
 from bms.table import field, give_back, rows
+
+_PIECE = 8  # rows read without a pause
 
 
 class Table(LentTable):
@@ -14,11 +17,16 @@ class Table(LentTable):
         super().__init__()
 
     def build(self):
-        """Read the rows."""
+        """Read the rows: yields between pieces."""
         from bms.fault_rows import ROWS
 
+        names = []
+        for row in rows(ROWS):
+            if len(names) % _PIECE == 0:
+                yield
+            names.append(row[0])
         yield
-        self.names = Names([row[0] for row in rows(ROWS)])
+        self.names = Names(names)
         give_back("bms.fault_rows")
 
     def advice(self, bit):

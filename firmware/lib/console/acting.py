@@ -15,6 +15,7 @@ _EMPTY = ("cell_undervoltage", "pack_undervoltage")
 def clear(console, _):
     """Command `clear`."""
     faults = console.faults
+    yield from faults.fetch()
     waiting = [
         bit
         for bit in console.raised("faults")
@@ -31,6 +32,7 @@ def clear(console, _):
 
 def acknowledge(console, arguments):
     """Command `acknowledge`: what it means to charge such cells, and only then the request."""
+    yield from console.faults.fetch()
     raised = [console.faults.names.name(bit) for bit in console.raised("faults")]
     if arguments and arguments[0].lower() != "deep_discharge":
         raise UsageError()

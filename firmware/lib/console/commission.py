@@ -72,6 +72,7 @@ def _next(console):
 
 def _wiring(console, _):
     battery = console.services.battery
+    yield from console.faults.fetch()
     for bit in console.raised("faults"):
         if console.faults.names.name(bit) in _NOT_MEASURED:
             yield "Nothing is measured now (%s): see `status`." % console.faults.names.name(bit)

@@ -52,6 +52,7 @@ def log(console, arguments):
     for record in console.services.events_log.records(min(count, _MOST)):
         found.extend(array("i", record))
         yield None
+    yield from console.faults.fetch()
     for at in range(len(found) - _FIELDS, -1, -_FIELDS):
         sequence, boot, uptime_s, kind, code, value = found[at : at + _FIELDS]
         yield "%6d  start %d, %s: %s" % (

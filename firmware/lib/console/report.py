@@ -67,6 +67,7 @@ def status(console, _):
     headline = _headline(console)
     yield headline
     if headline != _RESTART:  # there, the only fault is the configuration that was missing
+        yield from console.faults.fetch()
         for kind, noun in _KINDS:
             for bit in console.raised(kind):
                 name = console.faults.names.name(bit)

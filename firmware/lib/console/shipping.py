@@ -9,6 +9,7 @@ def ship(console, arguments):
     """Command `ship`."""
     if arguments and arguments[0].lower() != "now":
         raise UsageError()
+    yield from console.faults.fetch()
     names = console.faults.names
     raised = [names.name(bit) for bit in console.raised("faults")]
     refused = refusal(console.point, raised, console.parameters.value("idle_current_ma"))

@@ -106,6 +106,7 @@ class Jbd:
         for fault in range(len(faults)):
             if not faults.blocks[fault]:
                 self._protections[fault] = _NOTHING
+        yield from faults.fetch()
         for bit, names in tables.PROTECTIONS:
             for name in names.split():
                 self._protections[faults.names.index(name)] = bit

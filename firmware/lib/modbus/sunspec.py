@@ -101,6 +101,7 @@ class SunSpec:
         for piece in range(0, len(tables.VALUES), _PIECE):
             self._pack_values(tables.VALUES[piece : piece + _PIECE], tables, begins)
             yield
+        yield from faults.fetch()
         self._pack_events(tables, faults)
         give_back("modbus.sunspec_rows")
 

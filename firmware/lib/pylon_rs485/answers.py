@@ -119,6 +119,7 @@ class Answers:
         self._alarms = bytearray([_packed(tables.OTHER_ALARM)] * len(faults))
         self._protections = bytearray([_packed(tables.OTHER_PROTECTION)] * len(faults))
         self._status_1 = bytearray(len(faults))
+        yield from faults.fetch()
         for byte, bit, names in tables.BITS_62:
             for name in names.split():
                 fault = faults.names.index(name)
