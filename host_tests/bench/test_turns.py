@@ -32,6 +32,17 @@ def test_noise_between_the_requests_does_not_stretch_a_turn():
     assert max(counted.turns["rs485"]) < turns.LIMIT_MS
 
 
+@pytest.mark.parametrize("language", ["MODBUS", "JBD", "PYLONTECH"])
+def test_a_language_alone_loads_what_another_would_have_lent_it_in_pieces(language, monkeypatch):
+    """Tables that all need are loaded by the first of them."""
+    for other in {"MODBUS", "JBD", "PYLONTECH"} - {language}:
+        monkeypatch.setattr(turns, other, ("",) if other == "MODBUS" else (b"",))
+    counted = turns.Turns()
+    turns.serial_turns(counted, seconds=1)
+    assert sum(ms > 1 for ms in counted.turns["rs485"]) > 5
+    assert max(counted.turns["rs485"]) < turns.LIMIT_MS
+
+
 def test_the_page_shows_a_histogram_of_this_firmware(measured):
     """Within half: opcodes differ between versions of Python, and code changes a little."""
     shown = json.loads(TURNS.read_text(encoding="utf-8"))
