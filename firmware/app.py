@@ -319,6 +319,7 @@ class Application:
         calm = abs(self.points.live[current]) < self.parameters.values[idle]
         self.quiet_s = self.quiet_s + 1 if calm else min(self.quiet_s, 0)
         if self.resting is None and (self.quiet_s >= _REST_AFTER_S or self.asked_to_ship):
+            self.quiet_s = -_REST_AFTER_S  # without room for it: later, and the slow path goes on
             from resting.rest import rest
 
             self.resting = asyncio.create_task(rest(self, self._board))

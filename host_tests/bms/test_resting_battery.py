@@ -42,7 +42,7 @@ def quiet(bench):
     return BatteryAtRest(bench.battery, bench.parameters).quiet()
 
 
-def slow(bench):
+def slow(bench, period_ms=SLOW_MS, chip_mode=MODE_SLEEP):
     """From now on each step is watched, as app.FastPath does."""
     fast_path = FastPath()
     pace = Pace(Board(bench), fast_path, bench.battery, bench.parameters)
@@ -55,7 +55,7 @@ def slow(bench):
             fast_path.watch(elapsed_ms)
 
     bench.step = watched
-    pace.slow_down(SLOW_MS)
+    pace.slow_down(period_ms, chip_mode)
     return pace
 
 
@@ -146,6 +146,31 @@ def test_after_waking_the_chip_has_a_second_until_its_next_scan_and_then_the_usu
     bench.chip.scanning = False
     took_ms = bench.run_until(lambda: bench.chip.gates() == 0, 2000)
     assert took_ms <= 500
+
+
+@pytest.mark.parametrize("period_ms", [100, 250])
+def test_a_chip_that_sleeps_scans_once_a_second_however_often_steps_come(bench, period_ms):
+    """A short `afe_watchdog_s` makes the period of sleep as short as that."""
+    pace = slow(bench, period_ms)
+    bench.run(1000)
+    assert bench.chip.mode == MODE_SLEEP
+    bench.chip.scanning = False
+    bench.run(1000)
+    assert bench.faults() == set()
+    bench.chip.scanning = True
+    bench.step()
+    pace.stirred = True
+    bench.run(2500)
+    assert bench.chip.mode == MODE_NORMAL
+    bench.chip.scanning = False
+    assert bench.run_until(lambda: bench.chip.gates() == 0, 2000) <= 500
+
+
+def test_idle_has_the_usual_hold_over(bench):
+    slow(bench, 250, MODE_NORMAL)
+    bench.run(5000)
+    bench.chip.scanning = False
+    assert bench.run_until(lambda: bench.chip.gates() == 0, 2000) <= 500
 
 
 def test_a_step_that_is_late_by_more_than_two_usual_periods_counts_as_late(bench):

@@ -4,10 +4,12 @@ Bounds are those of docs/low-power.md: what an awake pack has, plus the period o
 `sleep`, the chip's own. Gates and crossings are the simulation's truth.
 """
 
+import shutil
+
 import pytest
 
 from bms import events
-from host_tests.system.simulated_board import SETTINGS, run_board
+from host_tests.system.simulated_board import ROOT, SETTINGS, run_board
 from host_tests.system.test_cut_off import CHARGE, DISCHARGE, closed_before, opened_after_ms
 
 ACTIVE, IDLE, SLEEP = range(3)
@@ -168,6 +170,30 @@ def test_the_watchdog_of_the_chip_shortens_the_period_of_sleep(rest):
     assert run.points_at(149)["power_state"] == SLEEP
     assert run.points_at(149)["longest_step_ms"] == 500
     assert run.points_at(149)["faults"] == []
+
+
+@pytest.mark.parametrize("period_ms", [100, 250])
+def test_the_shortest_watchdog_of_the_chip_lets_it_sleep_and_wake(rest, tmp_path, period_ms):
+    load = tmp_path / "pump.csv"
+    load.write_text("t_s,I_A\n0,0\n110,0\n110.1,-0.35\n1000,-0.35\n")
+    shortest = {"afe_watchdog_s": 1, "overrun_ms": 600, "step_period_ms": period_ms}
+    run = rest(130, settings={**REST, **shortest}, load=str(load))
+    assert run.points_at(109)["power_state"] == SLEEP
+    assert run.points_at(129)["power_state"] == ACTIVE
+    assert never_switched(run)
+
+
+def test_a_board_without_room_for_what_rests_stays_awake(rest, tmp_path):
+    checkout = tmp_path / "checkout"
+    for folder in ("firmware", "boards"):
+        shutil.copytree(ROOT / folder, checkout / folder)
+    (checkout / "host_tests").symlink_to(ROOT / "host_tests")
+    (checkout / "firmware/lib/resting/pace.py").write_text("raise MemoryError\n")
+    typed = ((100, "unlock 1234"), (105, "ship now"))
+    run = rest(root=checkout, orders=[[at_s, {"console": line + "\r"}] for at_s, line in typed])
+    assert run.end["reason"] == "duration", run.output  # and no watchdog
+    assert b"The command failed" in run.received["console"]
+    assert run.points_at(149)["gates"] == 3
 
 
 def test_a_dozing_processor_takes_a_fraction_and_stays_in_time(rest):

@@ -81,6 +81,8 @@ class DrainedMCP2515(MCP2515):
     def _drain(self, _source):
         """The interrupt: fetch until the chip has none; a frame that comes after is a new edge.
 
+        A chip that lost its supply reads as full for ever, so a full ring ends it; what the chip
+        holds then waits for the owner (`_fetch`).
         With both buffers full RX0's frame is the older one: the chip fills RX1 only while RX0 is
         full. Written for speed: locals, and no calls of our own.
         """
@@ -103,8 +105,8 @@ class DrainedMCP2515(MCP2515):
             following = head + 1 & RING - 1
             if following == self._tail:
                 self._lost += 1
-            else:
-                self._head = head = following
+                return
+            self._head = head = following
             if full == _RX0_FULL | _RX1_FULL:
                 cs(0)
                 transfer(self._ask_rx1, ring[head])
@@ -112,8 +114,8 @@ class DrainedMCP2515(MCP2515):
                 following = head + 1 & RING - 1
                 if following == self._tail:
                     self._lost += 1
-                else:
-                    self._head = head = following
+                    return
+                self._head = head = following
 
     def _fetch(self):
         tail = self._tail

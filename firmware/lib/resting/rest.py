@@ -33,8 +33,10 @@ async def rest(application, board):
     application: app.Application, of which resting, asked_to_ship, resting_state (what the point
     `power_state` shows) and fast_path.watch are this one's.
     """
-    pace = Pace(board, application.fast_path, application.battery, application.parameters)
+    pace = None
     try:
+        await fetched(application)
+        pace = Pace(board, application.fast_path, application.battery, application.parameters)
         if await Rest(application, board, pace).run():
             from resting.ship import ship
 
@@ -43,11 +45,19 @@ async def rest(application, board):
         print("resting failed, the board stays awake:")
         sys.print_exception(failure)
     application.quiet_s = -_PAUSE_S
-    pace.stirred = True
+    if pace is not None:
+        pace.stirred = True
     application.resting_state[0] = ACTIVE
     for name in _LENT:
         give_back(name)
     application.resting = None
+
+
+async def fetched(application):
+    """Load the names that come next, in pieces: at once it takes more than a hundred ms."""
+    for table in (application.parameters, application.points, application.faults):
+        for _ in table.fetch():
+            await asyncio.sleep_ms(0)
 
 
 class Rest:
@@ -71,6 +81,7 @@ class Rest:
     async def run(self):
         """Until something stirs, or until the pack shall switch itself off: True then."""
         application = self._application
+        battery = application.battery
         pace = self._pace
         states = self._states
         board = self._board
@@ -85,9 +96,8 @@ class Rest:
                 return True
             if states.period_ms < pace.period_ms:  # a step brings it back, and us to an end
                 return False
-            application.battery.chip_mode = states.chip_mode
-            if states.period_ms > pace.period_ms:
-                pace.slow_down(states.period_ms)
+            if states.period_ms > pace.period_ms or states.chip_mode != battery.chip_mode:
+                pace.slow_down(states.period_ms, states.chip_mode)
             if states.dozes:
                 await self._doze()
             else:

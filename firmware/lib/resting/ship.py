@@ -10,10 +10,12 @@ Limits: whatever is missing on the way ends it, and the pack stays on. Lent.
 import asyncio
 import os
 
+from bms import requests
 from bms.events import SHIP
 from bms.points import QUALITY_UNKNOWN
 from bms.sample import MODE_NORMAL, MODE_OFF
 from bms.ship_rules import refusal
+from resting.rest import fetched
 from resting.shipped import MARK
 
 _ASKED, _EMPTY = 0, 1  # codes of the event
@@ -21,21 +23,29 @@ _TURN_MS = 100
 _OPEN_TURNS = 50  # contactors take up to 2 s, longer if a current has to fall first
 _OFF_TURNS = 30
 _WRITTEN_MS = 3000
-_PAUSE_MS = 600000  # after a refusal, before an empty pack tries it again
 
 
 async def ship(application, board):
     """Does not return where it worked; else says why not."""
     cause = _ASKED if application.asked_to_ship else _EMPTY
     application.asked_to_ship = False
-    battery = application.battery
-    problem = await _switch_off(application, board, cause)
-    # Here it goes on being a battery.
-    _forget()
-    battery.shipping = False
-    battery.chip_mode = MODE_NORMAL
+    try:
+        problem = await _switch_off(application, board, cause)
+    except Exception:
+        await _stay(application.battery)
+        raise
+    await _stay(application.battery)
     print("the pack does not switch itself off: %s" % problem)
-    await asyncio.sleep_ms(_PAUSE_MS if cause == _EMPTY else 0)
+
+
+async def _stay(battery):
+    """Here it goes on being a battery."""
+    _forget()
+    battery.chip_mode = MODE_NORMAL
+    if battery.mode_told == MODE_OFF:  # what was measured before counts no more
+        await _until(lambda: battery.requests.post(requests.REPROGRAM_AFE), _OFF_TURNS)
+        await _until(lambda: battery.mode_told != MODE_OFF, _OFF_TURNS)
+    battery.shipping = False
 
 
 async def _switch_off(application, board, cause):
@@ -49,7 +59,8 @@ async def _switch_off(application, board, cause):
         points.snapshot_into(view)
         return snapshot[points.offset(name)]
 
-    def refused():
+    async def refused():
+        await fetched(application)
         first = points.offset("faults")
         point("faults")
         names = application.faults.names
@@ -60,7 +71,7 @@ async def _switch_off(application, board, cause):
         ]
         return refusal(point, raised, application.parameters.value("idle_current_ma"))
 
-    problem = refused()
+    problem = await refused()
     if problem:
         return problem
     if not application.events.hand_over(SHIP, cause, point("cell_min_mv")):
@@ -74,7 +85,7 @@ async def _switch_off(application, board, cause):
     await asyncio.sleep_ms(_WRITTEN_MS)
     if application.events.waiting() or checkpoint.due:
         return "what has to be kept could not be written"
-    problem = refused()
+    problem = await refused()
     if problem:
         return problem
     try:

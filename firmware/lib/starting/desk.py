@@ -52,6 +52,7 @@ class Desk:
 
     def ship(self):
         """The pack switches itself off as soon as it can."""
+        __import__("resting.ship")  # without room for it the command fails, not the slow path
         self._application.asked_to_ship = True
 
     def restart(self):
