@@ -85,8 +85,9 @@ console = Console(
 def used_after(rounds):
     for _ in range(rounds):
         for row in COMMANDS:
-            for _line in console.execute(row[0]):
-                pass
+            for line in (row[0], row[0] + " --json"):
+                for _line in console.execute(line):
+                    pass
         for line in ("get", "get temp", "get full_cell_mv", "set full_cell_mv 3450", "nothing"):
             for _line in console.execute(line):
                 pass
@@ -98,6 +99,8 @@ used_after(3)
 before = used_after(3)
 growth = used_after(20) - before
 console.settings.draft.clear()
+if console.failures:
+    raise AssertionError("%d commands failed" % console.failures)
 if growth > 256:
     raise AssertionError("twenty rounds of commands left %d bytes" % growth)
 

@@ -1,5 +1,6 @@
 """The console on real MicroPython: a person on the other end of a socket."""
 
+import json
 import os
 import socket
 import subprocess
@@ -81,6 +82,25 @@ def test_every_command_answers(board):
     for line in board.ask("help"):
         assert board.ask(line.split()[0])
     assert len(board.ask("get")) > 70
+
+
+def test_programs_get_a_line_of_json_there_too(board):
+    for line in board.ask("help"):
+        (answer,) = board.ask(line.split()[0] + " --json")
+        assert json.loads(answer)
+    raw = dict(line.split("=") for line in board.ask("raw")[:-1])
+    (answer,) = board.ask("raw --json")
+    twin = json.loads(answer)
+    shown = {
+        name: " ".join(
+            str(-(1 << 30) if one is None else one)
+            for one in (value if isinstance(value, list) else [value])
+        )
+        for name, value in (twin["values"] | twin["settings"]).items()
+    }
+    assert {**shown, "uptime_s": ""} == {**raw, "uptime_s": ""}
+    (answer,) = board.ask("log --json 1")
+    assert json.loads(answer)["log_events"][0]["in_words"] == "fault cell_overvoltage at 3.671 V"
 
 
 def test_the_log_and_the_wiring_check_run_there_too(board):

@@ -114,9 +114,13 @@ class Desk:
         return "```text\n" + "\n".join(lines) + "\n```"
 
     def _answer(self, command: str) -> Iterator[str]:
+        pieces = b""  # of a line that goes on
         for line in self._console.execute(command):
-            if isinstance(line, str):
-                yield line
+            if isinstance(line, bytes):
+                pieces += line
+            elif isinstance(line, str):
+                yield pieces.decode() + line
+                pieces = b""
             elif line is not None:  # a pause
                 self.battery.step()
 

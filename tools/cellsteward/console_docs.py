@@ -12,6 +12,7 @@ from bms.sample import GATE_DISCHARGE, GATES_BOTH
 from cellsteward.console_desk import Desk
 from cellsteward.generated_docs import DOCS, run, table, with_parts
 from console.commands import COMMANDS
+from console.twin import DIALOGUES
 
 PAGE = DOCS / "console.md"
 
@@ -21,6 +22,12 @@ _COMMISSIONING = (
     "save",
     "set design_capacity_mah 280000",
     "save",
+)
+_PROGRAMS = (
+    "cells --json",
+    "log 1 --json",
+    "get cell_overvoltage_trip_mv --json",
+    "gates up --json",
 )
 _READING = ("status", "cells", "get cell_overvoltage_trip_mv", "log 5")
 
@@ -91,8 +98,16 @@ def generate() -> str:
             number = desk.faults.names.index(code) if isinstance(code, str) else code
             desk.events.append((sequence, boot, uptime_s, kind, number, value))
         reading = desk.session(_READING)
+        programs = desk.session(_PROGRAMS)
     return with_parts(
-        page, {"commands": _commands(), "commissioning": commissioning, "reading": reading}
+        page,
+        {
+            "commands": _commands(),
+            "commissioning": commissioning,
+            "reading": reading,
+            "dialogues": f"No twin have: {', '.join(f'`{name}`' for name in DIALOGUES)}.",
+            "programs": programs,
+        },
     )
 
 

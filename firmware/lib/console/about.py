@@ -1,6 +1,7 @@
 """Commands about the console itself: `help` and `version`."""
 
 from console.commands import COMMANDS, command_named, unknown_command
+from console.usage import Refusal
 
 
 def help_with(console, arguments):
@@ -8,8 +9,7 @@ def help_with(console, arguments):
     if arguments:
         command = command_named(arguments[0].lower())
         if command is None:
-            yield unknown_command(arguments[0])
-            return
+            raise Refusal(unknown_command(arguments[0]))
         yield from _one_help(console, command)
         return
     for row in COMMANDS:

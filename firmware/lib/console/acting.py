@@ -6,7 +6,7 @@ Whatever is asked, the fast path looks at it again: nothing here closes a gate a
 from bms import requests
 from bms.table import INVALID
 from console.text import amount
-from console.usage import UsageError
+from console.usage import Refusal, UsageError
 
 # An empty pack discharges again on charge current or a person's word (bms.protection).
 _EMPTY = ("cell_undervoltage", "pack_undervoltage")
@@ -37,10 +37,10 @@ def acknowledge(console, arguments):
     if arguments and arguments[0].lower() != "deep_discharge":
         raise UsageError()
     if "cell_below_floor" in raised:
-        yield "A cell rested below the floor: nobody can allow charging it, replace it."
-    elif "deep_discharge" not in raised:
-        yield "No cell waits for that: there is no fault deep_discharge."
-    elif arguments:
+        raise Refusal("A cell rested below the floor: nobody can allow charging it, replace it.")
+    if "deep_discharge" not in raised:
+        raise Refusal("No cell waits for that: there is no fault deep_discharge.")
+    if arguments:
         yield _posted(
             console,
             requests.ACKNOWLEDGE_DEEP_DISCHARGE,
@@ -83,4 +83,4 @@ def maintenance(console, _):
 def _posted(console, request, effect):
     if console.requests.post(request):
         return "Asked: %s. `status` shows the result." % effect
-    return "Another request is being carried out: try again in a moment."
+    raise Refusal("Another request is being carried out: try again in a moment.")

@@ -2,7 +2,7 @@
 
 from console.names import index_of, unknown_name
 from console.settings import EFFECTS
-from console.usage import UsageError
+from console.usage import Refusal, UsageError
 
 
 def change(console, arguments):
@@ -12,7 +12,6 @@ def change(console, arguments):
     index = index_of(console.parameters, name)
     if index is None:
         yield from unknown_name(console, name)
-        return
     applies = settings.set(index, text)
     told = "%s = %s" % (name, settings.shown(index))
     if not settings.configured():
@@ -48,17 +47,18 @@ def unlock(console, arguments):
     if console.access.authorize(int(arguments[0])):
         yield "Unlocked for %d min." % console.parameters.value("access_minutes")
     elif console.parameters.value("access_code") > 0:
-        yield "Wrong code. After three wrong codes, no code is looked at for a minute."
+        raise Refusal("Wrong code. After three wrong codes, no code is looked at for a minute.")
     elif console.access.unlocked():
         yield "No access code is set: this console is open without one."
     else:
-        yield "No access code is set: this console may not write."
+        raise Refusal("No access code is set: this console may not write.")
 
 
 def lock(console, _):
     """Command `lock`."""
     console.access.lock()
     if console.access.unlocked():
-        yield "No access code is set, so there is nothing to lock with: `set access_code NUMBER`."
-    else:
-        yield "Locked."
+        raise Refusal(
+            "No access code is set, so there is nothing to lock with: `set access_code NUMBER`."
+        )
+    yield "Locked."

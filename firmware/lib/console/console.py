@@ -11,11 +11,13 @@ import asyncio
 from bms.access import AccessDenied
 from bms.parameters import ParameterError
 from console.door import PROMPT
-from console.lending import borrowed, give_back
+from console.lending import borrowed, called, give_back
 from console.line import LINE, MAX_LENGTH, TOO_LONG, LineEditor
 from console.settings import Settings
-from console.usage import UsageError
+from console.usage import Refusal, UsageError
 from storage.configuration import ConfigurationError
+
+_JSON = "--json"  # among the words of a command: answer in one line, for programs
 
 
 class Console:
@@ -90,40 +92,51 @@ class Console:
         return not (began or self._editor.begun())
 
     def execute(self, line):
-        """Carry out one typed line: yields the lines of the answer. A None among them is only a
-        turn for the other coroutines, a number a pause of so many ms. Raises what a failing
-        command raises."""
+        """Carry out one typed line: yields the lines of the answer. Bytes among them are a piece
+        of a line that goes on, None is only a turn for the other coroutines, a number a pause of
+        so many ms."""
         words = line.split()
         if not words:
             return
         try:
-            yield from self._execute(words[0], words[1:])
+            if _JSON in words[1:]:
+                words.remove(_JSON)
+                yield from borrowed("twin").answer(self, words)
+            else:
+                yield from self.run(words, _in_words)
+        except Exception as problem:
+            yield self.sentence(problem, words[0])
         finally:
             give_back()
 
-    def _execute(self, typed, arguments):
+    def run(self, words, respond):
+        """Yield what respond(console, row of the command, arguments) does, once the command may
+        be carried out. Raises what `sentence` puts in words."""
         commands = borrowed("commands")
-        command = commands.command_named(typed.lower())
+        command = commands.command_named(words[0].lower())
         if command is None:
-            yield commands.unknown_command(typed)
-            return
-        name, usage, least, most, writes, _, function = command
-        try:
-            if not least <= len(arguments) <= most:
-                raise UsageError()
-            if writes:
-                self.check_access()
-            yield from self.parameters.fetch()
-            yield from self.points.fetch()
-            self.points.snapshot_into(self._view)
-            module, function = function.split(".")
-            yield from getattr(borrowed(module), function)(self, arguments)
-        except UsageError:
-            yield ("Usage: %s %s" % (name, usage)).rstrip()
-        except AccessDenied as denied:
-            yield str(denied)
-        except (ParameterError, ConfigurationError) as refused:
-            yield "Refused: %s." % refused
+            raise Refusal(commands.unknown_command(words[0]))
+        _, _, least, most, writes, _, _ = command
+        if not least <= len(words) - 1 <= most:
+            raise UsageError()
+        if writes:
+            self.check_access()
+        yield from self.parameters.fetch()
+        yield from self.points.fetch()
+        self.points.snapshot_into(self._view)
+        yield from respond(self, command, words[1:])
+
+    def sentence(self, problem, typed):
+        """What to say to whoever typed a command that ended with the exception `problem`."""
+        if isinstance(problem, UsageError):
+            name, usage = borrowed("commands").command_named(typed.lower())[:2]
+            return ("Usage: %s %s" % (name, usage)).rstrip()
+        if isinstance(problem, (Refusal, AccessDenied)):
+            return str(problem)
+        if isinstance(problem, (ParameterError, ConfigurationError)):
+            return "Refused: %s." % problem
+        self.failures += 1
+        return "The command failed; please report this: %r" % problem
 
     def look_again(self):
         """Take the points of now instead of those of when the command was given."""
@@ -159,19 +172,17 @@ class Console:
         raise AccessDenied("This console may not write: no access code is set.")
 
     async def _answer(self, stream, line):
-        answer = self.execute(line)
-        while True:
-            try:
-                text = next(answer)
-            except StopIteration:
-                return
-            except Exception as problem:
-                self.failures += 1
-                text = "The command failed; please report this: %r" % problem
+        for text in self.execute(line):
             if text is None or isinstance(text, int):
                 await asyncio.sleep_ms(text or 0)
+            elif isinstance(text, bytes):
+                await _send(stream, text)
             else:
                 await _say(stream, text)
+
+
+def _in_words(console, command, arguments):
+    return called(command[6], console, arguments)
 
 
 async def _say(stream, text):

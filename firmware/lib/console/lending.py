@@ -27,6 +27,9 @@ _LENT = (
     "console.measure",
     "console.names",
     "console.report",
+    "console.twin",
+    "console.twin_pack",
+    "console.twin_rows",
     "console.values",
     "links.peer_rows",
     "links.point_names",
@@ -39,6 +42,12 @@ _LENT = (
 def borrowed(name):
     """The module `console.NAME`. Call `give_back` when it is no longer needed."""
     return __import__("console." + name, None, None, (name,))
+
+
+def called(name, console, arguments):
+    """What the function `name` ("MODULE.FUNCTION" of a lent module) yields for these arguments."""
+    module, function = name.split(".")
+    yield from getattr(borrowed(module), function)(console, arguments)
 
 
 def give_back():

@@ -7,11 +7,11 @@ from links.diagnosis import CAN, LINKS
 from links.point_names import POINTS
 
 # Columns of links.verdict_rows and links.peer_rows.
-_VERDICT_MEANING = 5
-_VERDICT_NEXT = 6
+VERDICT_MEANING = 5
+VERDICT_NEXT = 6
 _PEER_WORDS = 1
 
-_TITLES = ("CAN", "RS485", "Modbus TCP", "Bluetooth")
+TITLES = ("CAN", "RS485", "Modbus TCP", "Bluetooth")
 _COUNTERS = ("in", "out", "damaged", "timed out", "not for us")
 
 
@@ -24,7 +24,7 @@ def link(console, _):
         if not verdict and not values[0] and not values[1]:
             continue
         count += 1
-        yield "%s: %s." % (_TITLES[slot], field(verdict_rows.ROWS, verdict, _VERDICT_MEANING))
+        yield "%s: %s." % (TITLES[slot], field(verdict_rows.ROWS, verdict, VERDICT_MEANING))
         yield "  Frames %s" % ", ".join(
             ["%d %s" % (values[at], _COUNTERS[at]) for at in range(len(_COUNTERS))]
         )
@@ -36,7 +36,7 @@ def link(console, _):
             age = "%s ago" % duration(values[5]) if values[5] >= 0 else "nothing for this battery"
             peer = field(peer_rows.ROWS, max(0, values[6]), _PEER_WORDS)
             yield "  Heard %s; the other side: %s" % (age, peer)
-        check = field(verdict_rows.ROWS, verdict, _VERDICT_NEXT)
+        check = field(verdict_rows.ROWS, verdict, VERDICT_NEXT)
         if check:
             yield "  Next: %s." % check
     if not count:

@@ -59,7 +59,7 @@ def log(console, arguments):
             sequence,
             boot,
             duration(uptime_s),
-            _words(console, kind, code, value),
+            words_of(console, kind, code, value),
         )
     if not found:
         yield "The log is empty."
@@ -67,7 +67,8 @@ def log(console, arguments):
         yield "The latest %d, no more at once." % _MOST
 
 
-def _words(console, kind, code, value):
+def words_of(console, kind, code, value):
+    """An event in words."""
     if 0 <= kind < len(_SAID):
         return _SAID[kind](console, code, value)
     return "event of kind %d, code %d, value %d" % (kind, code, value)

@@ -1,6 +1,7 @@
 """Names that people type: found, or answered with near ones."""
 
 from bms.table import UnknownName
+from console.usage import Refusal
 
 _LISTED = 3  # names offered instead of an unknown one
 BREATH = 16  # names looked at between two turns of the other coroutines
@@ -15,7 +16,7 @@ def index_of(table, name):
 
 
 def unknown_name(console, unknown):
-    """Say that no setting has this name, and which ones share a word with it."""
+    """Raise a Refusal that says that no setting has this name, and which ones share a word."""
     names = console.parameters.names
     scored = []
     words = [word for word in unknown.split("_") if word]
@@ -29,4 +30,4 @@ def unknown_name(console, unknown):
     scored.sort()
     near = [name for _, name in scored[:_LISTED]]
     advice = "Did you mean %s?" % " or ".join(near) if near else "`get` lists all settings."
-    yield "Nothing is named '%s'. %s" % (unknown, advice)
+    raise Refusal("Nothing is named '%s'. %s" % (unknown, advice))

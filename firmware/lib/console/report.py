@@ -30,6 +30,7 @@ from bms.points import (
 from bms.sample import GATE_CHARGE, GATE_DISCHARGE, GATES_BOTH, MAX_THERMISTORS
 from bms.table import INVALID, give_back
 from console.text import MISSING, amount, bar, counted, duration, ordinal
+from console.usage import Refusal
 
 STATE_SENTENCES = {
     STATE_STARTING: "Starting: nothing is decided yet, the gates are off.",
@@ -50,29 +51,30 @@ STATE_SENTENCES = {
 _WAITING = "Guarding and nothing is blocked, but the contactors are open: see below."
 _WARNED = "Guarding and nothing is blocked, but there are warnings."
 _RESTART = "Configured, but not guarding yet: `restart` starts it."
-_KINDS = (("faults", "fault"), ("warnings", "warning"))  # point, and what one of it is called
-_DIRECTIONS = ("nothing", "charging", "discharging", "charging and discharging")
+KINDS = (("faults", "fault"), ("warnings", "warning"))  # point, and what one of it is called
+DIRECTIONS = ("nothing", "charging", "discharging", "charging and discharging")
 _BLOCKED = "NOT WELL: %s is blocked."
 # Without a fault: a request of a bus, or a protection that may still trip
 _FORBIDDEN = (
     "Guarding, but %s is not allowed: a program asked so over a bus (`gates auto` takes it back),"
     " or a protection is about to judge."
 )
+NO_CELLS = "There is no trustworthy measurement of the cells; `status` says why."
 _BAR_WIDTH = 24
 _STALE_MS = 1000  # an age worth telling: ten periods of the default fast path
 
 
 def status(console, _):
     """Command `status`: whether all is well first, then why not, then the figures."""
-    headline = _headline(console)
-    yield headline
-    if headline != _RESTART:  # there, the only fault is the configuration that was missing
+    first = headline(console)
+    yield first
+    if first != _RESTART:  # there, the only fault is the configuration that was missing
         yield from console.faults.fetch()
-        for kind, noun in _KINDS:
+        for kind, noun in KINDS:
             for bit in console.raised(kind):
                 name = console.faults.names.name(bit)
                 yield "  %s %s: %s." % (noun, name, console.faults.advice(bit))
-    yield from _causes(console)
+    yield from causes(console)
     for problem in console.configuration.problems:
         yield "  %s." % problem
     if console.settings.unsaved():
@@ -81,8 +83,8 @@ def status(console, _):
         yield "%-13s %s" % (label, figures(console))
 
 
-def _causes(console):
-    """What the chip found out about the wires and itself, for whoever has to mend it."""
+def causes(console):
+    """Lines of what the chip found out about the wires and itself, for whoever has to mend it."""
     failed = console.point("self_test_failed")
     if failed != INVALID and failed:
         checks = [SELF_TESTS[bit] for bit in range(len(SELF_TESTS)) if failed >> bit & 1]
@@ -121,14 +123,15 @@ def _current_state(console):
     return STATE_STARTING if state == INVALID else state  # INVALID: before the first step
 
 
-def _headline(console):
+def headline(console):
+    """Whether all is well, in a sentence."""
     state = _current_state(console)
     if state == STATE_FAULT or state == STATE_ACTIVE:
         allowed = (GATE_CHARGE if console.point("charge_allowed") else 0) | (
             GATE_DISCHARGE if console.point("discharge_allowed") else 0
         )
         if allowed != GATES_BOTH:
-            blocked = _DIRECTIONS[GATES_BOTH & ~allowed]
+            blocked = DIRECTIONS[GATES_BOTH & ~allowed]
             return (_BLOCKED if state == STATE_FAULT else _FORBIDDEN) % blocked
     if state == STATE_UNCONFIGURED and console.settings.configured():
         return _RESTART
@@ -306,8 +309,7 @@ def cells(console, _):
     voltages = console.vector("cell_voltage_mv", count)
     balancing = console.vector("balancing", 2)
     if not count or INVALID in voltages:
-        yield "There is no trustworthy measurement of the cells; `status` says why."
-        return
+        raise Refusal(NO_CELLS)
     mean_mv = sum(voltages) // count
     low_mv = console.settings.value(console.parameters.index("cell_undervoltage_trip_mv"))
     high_mv = console.settings.value(console.parameters.index("cell_overvoltage_trip_mv"))
@@ -337,7 +339,7 @@ def cells(console, _):
 def faults(console, _):
     """Command `faults`: every active or latched fault and every warning, with advice."""
     table = console.faults
-    for kind, noun in _KINDS:
+    for kind, noun in KINDS:
         bits = console.raised(kind)
         yield "%s%s" % (counted(len(bits), noun), ":" if bits else ".")
         for bit in bits:
@@ -345,10 +347,10 @@ def faults(console, _):
             if kind == "faults":
                 yield "  %s, blocks %s%s" % (
                     name,
-                    _DIRECTIONS[table.blocks[bit]],
+                    DIRECTIONS[table.blocks[bit]],
                     "; stays until `clear`" if table.latching[bit] else "",
                 )
             else:
                 yield "  %s" % name
             yield "    %s." % table.advice(bit)
-    yield from _causes(console)
+    yield from causes(console)

@@ -2,7 +2,7 @@
 
 from bms.ship_rules import refusal
 from bms.table import give_back
-from console.usage import UsageError
+from console.usage import Refusal, UsageError
 
 
 def ship(console, arguments):
@@ -15,8 +15,8 @@ def ship(console, arguments):
     refused = refusal(console.point, raised, console.parameters.value("idle_current_ma"))
     give_back("bms.ship_rules")
     if refused:
-        yield "Refused: %s." % refused
-    elif arguments:
+        raise Refusal("Refused: %s." % refused)
+    if arguments:
         console.services.ship()
         yield "The pack switches itself off; this console and all links end with it."
     else:
