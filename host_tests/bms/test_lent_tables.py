@@ -1,5 +1,6 @@
 """The tables of settings and points are in memory only while somebody needs them."""
 
+import importlib
 import sys
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from bms.faults import Faults
 from bms.parameters import ParameterError, Parameters
 from bms.points import Points
+from bms.table import rows
 from host_tests.bms.bench import Bench
 
 TABLES = {
@@ -62,6 +64,37 @@ def test_it_is_fetched_in_many_pieces_and_once(kind):
     owner.put_away()
     assert sum(1 for _ in owner.fetch()) > len(owner) // 10
     assert list(owner.fetch()) == []
+
+
+@LENT
+def test_a_heap_without_room_for_it_keeps_nothing_and_it_comes_later(kind, monkeypatch):
+    owner = kind()
+    owner.put_away()
+
+    def full(text):
+        yield next(rows(text))
+        raise MemoryError
+
+    with monkeypatch.context() as short:
+        short.setattr(importlib.import_module(TABLES[kind]), "rows", full)
+        with pytest.raises(MemoryError):
+            list(owner.fetch())
+    assert ROWS[kind] not in sys.modules
+    assert len(owner.names) == len(owner)
+
+
+@LENT
+def test_two_may_fetch_it_at_once(kind):
+    owner = kind()
+    owner.put_away()
+    first = owner.fetch()
+    next(first)
+    next(first)
+    assert list(owner.fetch())
+    owner.put_away()
+    list(first)
+    assert len(owner.names) == len(owner)
+    assert ROWS[kind] not in sys.modules
 
 
 def test_a_fault_that_others_report_every_second_needs_its_name_once():

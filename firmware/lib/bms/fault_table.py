@@ -20,6 +20,7 @@ class Table(LentTable):
         """Read the rows: yields between pieces."""
         from bms.fault_rows import ROWS
 
+        give_back("bms.fault_rows")
         names = []
         for row in rows(ROWS):
             if len(names) % _PIECE == 0:
@@ -27,7 +28,6 @@ class Table(LentTable):
             names.append(row[0])
         yield
         self.names = Names(names)
-        give_back("bms.fault_rows")
 
     def advice(self, bit):
         """What the fault means and what to do, in a sentence, read from flash. Allocates."""

@@ -47,6 +47,7 @@ class Table(LentTable):
         """Read the rows: yields between pieces."""
         from bms.parameter_rows import ORDER, ROWS
 
+        give_back("bms.parameter_rows")
         names = []
         units = []
         types = bytearray()
@@ -80,7 +81,6 @@ class Table(LentTable):
             self._order.append(self.index(lower))
             self._order.append(self.index(higher))
             self._order.append(sign == "<=")
-        give_back("bms.parameter_rows")
 
     def default(self, index, chemistry):
         """Default of a row for a chemistry; INVALID where the builder must choose."""

@@ -27,6 +27,7 @@ class Table(LentTable):
         """Read the rows: yields between pieces."""
         from bms.point_rows import ROWS
 
+        give_back("bms.point_rows")
         names = []
         units = []
         types = bytearray()
@@ -54,7 +55,6 @@ class Table(LentTable):
                     self.offsets[row] = size
                     size += counts[row]
             self.ends.append(size)
-        give_back("bms.point_rows")
 
     def offset(self, name):
         """Place of a point's first value in a snapshot. Keep it: looking up allocates."""

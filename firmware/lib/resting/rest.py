@@ -44,6 +44,7 @@ async def rest(application, board):
     except Exception as failure:
         print("resting failed, the board stays awake:")
         sys.print_exception(failure)
+        application.asked_to_ship = False  # else it is tried again every second
     application.quiet_s = -_PAUSE_S
     if pace is not None:
         pace.stirred = True
