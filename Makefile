@@ -18,7 +18,7 @@ CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types balancing-run bench bench-soc soc-heap times campaign compatibility fuzz soak mutation power-cuts wear \
+.PHONY: help run test lint types balancing-run bench bench-soc soc-heap times campaign compatibility fuzz soak mutation power-cuts wear test-rp2040 \
 	health-figures limits-board limits-month docs docs-picture flash dist \
 	clean distclean
 .DELETE_ON_ERROR:
@@ -88,6 +88,16 @@ soc-heap: $(STAMPS)/test ## A million steps of the state of charge on 32-bit Mic
 mutation: $(STAMPS)/mutation ## Change the code a little, thousands of times: tests must notice (an hour)
 	$(BIN)/python -m host_tests.mutation $(ARGS)
 
+test-rp2040: $(if $(UF2),$(STAMPS)/rp2040) ## Stock MicroPython on an emulated RP2040 (UF2=path/to/RPI_PICO.uf2; 15 min)
+	@if [ -z "$(UF2)" ]; then \
+	    echo "SKIPPED: no MicroPython was given. Download RPI_PICO-*.uf2 from"; \
+	    echo "https://micropython.org/download/RPI_PICO, then: make test-rp2040 UF2=path/to/it"; \
+	else \
+	    UF2="$(abspath $(UF2))" RP2040PY_CLOCK_TICK_BATCH=64 \
+	        $(BIN)/python -m pytest -x -v -s host_tests/rp2040/lane.py $(ARGS) && \
+	    $(BIN)/python -m cellsteward.performance_docs; \
+	fi
+
 limits-board: $(STAMPS)/test ## A hot, cold, full and empty day of the whole firmware with an inverter that obeys (20 min)
 	PYTHONPATH=firmware/lib:tools $(BIN)/python -m host_tests.bench.limits_board $(ARGS)
 
@@ -151,6 +161,11 @@ $(STAMPS)/bench: pyproject.toml $(STAMPS)/test
 $(STAMPS)/mutation: pyproject.toml $(STAMPS)/test
 	@echo "Setting up $(VENV) for mutation tests (once)..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutation]'
+	@touch $@
+
+$(STAMPS)/rp2040: pyproject.toml $(STAMPS)/test
+	@echo "Setting up $(VENV) for the emulated RP2040 (once)..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[rp2040]'
 	@touch $@
 
 $(BIN)/python:

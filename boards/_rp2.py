@@ -78,7 +78,10 @@ class Rp2:
 
     def retained(self):
         """Words that survive a reset."""
-        return Retained()
+        if hasattr(machine, "mem_backup"):  # since MicroPython 1.29
+            # The regions are 4 and 3 words; the SDK keeps the one between.
+            return Retained(*machine.mem_backup(-1)[:2])
+        return Retained(Words(self._scratch_4 - 16, 4), Words(self._scratch_4 + 4, 3))
 
     def reset_cause(self, retained):
         """MicroPython takes its own reset() for the watchdog's, and a restart for power-up.
@@ -103,10 +106,10 @@ class Retained:
     allocates nothing.
     """
 
-    def __init__(self):
-        # The regions are 4 and 3 words; the SDK keeps the one between (machine.mem_backup).
-        self._low, self._high = machine.mem_backup(-1)[:2]
-        self._split = len(self._low)
+    def __init__(self, low, high):
+        self._low = low
+        self._high = high
+        self._split = len(low)
 
     def __len__(self):
         return self._split + len(self._high)
@@ -119,6 +122,23 @@ class Retained:
             self._low[word] = value
         else:
             self._high[word - self._split] = value
+
+
+class Words:
+    """Neighbouring registers as a sequence of words."""
+
+    def __init__(self, address, count):
+        self._address = address
+        self._count = count
+
+    def __len__(self):
+        return self._count
+
+    def __getitem__(self, word):
+        return machine.mem32[self._address + 4 * word]
+
+    def __setitem__(self, word, value):
+        machine.mem32[self._address + 4 * word] = value
 
 
 RP2040 = Rp2(_RP2040_SCRATCH_4)

@@ -54,6 +54,10 @@ class I2C:
         """Put a device model on the bus, at its own address."""
         self._devices[device.address] = device
 
+    def device_at(self, address):
+        """The device model there, or None."""
+        return self._devices.get(address)
+
     def readfrom_mem_into(self, addr, memaddr, buf, addrsize=8):
         """Read len(buf) bytes from register memaddr on, which has 8 or 16 bits. Raises OSError:
         ENODEV or ETIMEDOUT."""
@@ -86,7 +90,7 @@ class I2C:
         if self.stuck:
             self._pass_time(self.timeout_us)
             raise OSError(_ETIMEDOUT, "ETIMEDOUT")
-        device = self._devices.get(addr)
+        device = self.device_at(addr)
         refused = self.nack_every and self.transactions % self.nack_every == 0
         if self.silent or refused or device is None:
             self.bytes_moved += 1

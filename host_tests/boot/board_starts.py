@@ -152,6 +152,20 @@ def retained():
     return {"wanted": values, "kept": [memory[word] for word in range(len(memory))]}
 
 
+def retained_without_mem_backup():
+    """As in a MicroPython before 1.29: the addresses that are written, in order."""
+    backup, registers = machine.mem_backup, machine.mem32
+    del machine.mem_backup
+    machine.mem32 = {}
+    memory = sys.modules["boards._rp2"].Rp2(0x4005801C).retained()
+    for word in range(len(memory)):
+        memory[word] = 1000 + word
+    written = sorted([[value, address] for address, value in machine.mem32.items()])
+    kept = [memory[word] for word in range(len(memory))]
+    machine.mem_backup, machine.mem32 = backup, registers
+    return {"written": written, "kept": kept}
+
+
 def fill_retained(value):
     for region in machine.scratch:
         for word in range(len(region)):
@@ -192,6 +206,7 @@ def esp32_causes():
     ]
 
 
+is_rp2 = sys.argv[3].startswith("rp2")
 machine.become(sys.argv[3])
 board = start()
 made = levels(board)
@@ -217,7 +232,8 @@ print(
             "emergency_bytes": emergency_bytes,
             "bus": bus_under_the_lock(),
             "retained": retained(),
-            "causes": rp2_causes() if sys.argv[3].startswith("rp2") else esp32_causes(),
+            "without_mem_backup": is_rp2 and retained_without_mem_backup(),
+            "causes": rp2_causes() if is_rp2 else esp32_causes(),
         }
     )
 )

@@ -169,6 +169,16 @@ def test_seven_retained_words_survive_a_restart_and_are_written_under_the_heap_l
     assert retained["kept"] == retained["wanted"]
 
 
+def test_an_older_micropython_keeps_the_same_seven_words(started):
+    found = started[1]["without_mem_backup"]
+    if not found:
+        return  # an ESP32
+    # RP2040 data sheet 4.7.6: SCRATCH0 to 3 at 0x4005800c, SCRATCH5 to 7 from 0x40058020 on
+    places = [0x4005800C, 0x40058010, 0x40058014, 0x40058018, 0x40058020, 0x40058024, 0x40058028]
+    assert found["written"] == [[1000 + word, place] for word, place in enumerate(places)]
+    assert found["kept"] == [1000 + word for word in range(7)]
+
+
 CAUSES = {
     "rp2": {
         "power-up": "power_on",
