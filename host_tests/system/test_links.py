@@ -1,5 +1,6 @@
 """From outside, while it runs: real clients on the pseudo-terminals of `cellsteward sim`."""
 
+import csv
 import json
 import shutil
 import struct
@@ -183,3 +184,25 @@ def test_the_console_answers_on_its_port(ports):
         line.write(b"status\r")
         text = line.read_until(b"State").decode()
     assert "well" in text or "All" in text
+
+
+def test_the_log_is_exported_as_a_table_while_the_board_runs(ports, tmp_path):
+    table = tmp_path / "log.csv"
+    tool = Path(sys.prefix) / "bin" / "cellsteward"
+    subprocess.run(
+        [tool, "log", "export", ports["console"], "--out", table], check=True, timeout=60
+    )
+    with serial.Serial(ports["console"], 115200, timeout=2) as line:
+        line.reset_input_buffer()
+        line.write(b"log 3\r")
+        shown = line.read_until(b"\r\n> ").decode().splitlines()[1:-1]
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    numbers = [int(row["sequence"]) for row in rows]
+    assert numbers == list(range(1, len(numbers) + 1))
+    for row in rows[:1]:
+        assert row["in_words"] == "started after power on"
+    for text in shown:
+        number, words = int(text.split()[0]), text.split(": ", 1)[1]
+        if number <= len(rows):
+            assert rows[number - 1]["in_words"] == words

@@ -47,6 +47,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+log_app = typer.Typer(help="The event log of a device.", no_args_is_help=True)
+app.add_typer(log_app, name="log")
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -438,6 +441,36 @@ def traceback(
         _stop(f"can not read {file}: {error.strerror}.")
     except FlashError as error:
         _stop(str(error))
+
+
+@log_app.command("export")
+def log_export(
+    source: Annotated[
+        str, typer.Argument(help="Port of the console, or a file with its `log --json`.")
+    ],
+    form: Annotated[str, typer.Option("--format", help="csv or json.")] = "csv",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write; else standard output.")
+    ] = None,
+) -> None:
+    """Write a device's event log as a table, the oldest event first."""
+    from cellsteward import log_export as exporting
+    from cellsteward.console_client import ConsoleError
+
+    if form not in exporting.FORMATS:
+        _stop(f"--format is one of {', '.join(exporting.FORMATS)}, not {form}.")
+    try:
+        text = exporting.written(exporting.read(source), form)
+    except ConsoleError as problem:
+        typer.echo(f"cellsteward: {problem}.", err=True)
+        raise typer.Exit(EXIT_FAILED) from problem
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        _stop(f"can not write {out}: {error.strerror}.")
 
 
 def main() -> None:
