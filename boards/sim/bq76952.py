@@ -98,6 +98,7 @@ class Bq76952:
     becomes of their wires); open_wires (a set of k: the wire between cells k and k + 1);
     stuck_balance (a set of inputs, from 0, whose switch never turns on. The chip shows no sign of
     it: it pauses balancing to measure, and reads back its command. Only the cell's charge tells).
+    sensor_b_kelvin: B of the cells' sensors; None: they are 103AT, which the chip takes them for.
     Errors of what it measures, as shares of the value: cell_errors (by cell), stack_error,
     bus_error; shunt_offset_v is what its current input sees without a current. `trim_seed` stands
     for the piece: each has cell gains of its own from the factory.
@@ -123,6 +124,7 @@ class Bq76952:
         self.frozen = False
         self.thermistor_faults = [None] * SENSORS
         self.frozen_sensors = set()
+        self.sensor_b_kelvin = None
         self.open_wires = set()
         self.stuck_balance = set()
         self.neighbours_bled = 0

@@ -14,7 +14,8 @@ What the documents leave open, and what is assumed here:
   errors nor cell gains move them. Board Offset counts steps of the 16-bit current (SLUAA32A
   2.6.1; the manual can be read as steps of a 256th of that).
 Not modelled: gains of stack, PACK and LD, deadband, interconnects, the polynomial of a thermistor
-(a configured sensor reads true), averaging of CC1 and CC3 (they equal CC2).
+(a 103AT reads true, another sensor as a 103AT of its resistance), averaging of CC1 and CC3 (they
+equal CC2).
 """
 
 from struct import pack_into
@@ -23,6 +24,7 @@ from boards.sim import bq76952_memory as dm
 from boards.sim import bq76952_protections as guard
 from boards.sim.bq76952_protections import ABSENT, NEVER_US
 from boards.sim.lcg import Lcg
+from boards.sim.thermistor import taken_for_103at
 
 INPUTS = 16
 ADSCAN = 0x0002  # AlarmStatus bits that a loop pulses
@@ -294,7 +296,8 @@ class Measurement:
             pack = self._chip.pack
             if sensor == _BOARD_SENSOR:
                 return int(10 * pack.board_temperature_c + _ZERO_C_DK + 0.5)
-            return int(10 * pack.cell_temperature_c[sensor] + _ZERO_C_DK + 0.5)
+            celsius = taken_for_103at(pack.cell_temperature_c[sensor], self._chip.sensor_b_kelvin)
+            return int(10 * celsius + _ZERO_C_DK + 0.5)
         return _OPEN_SENSOR_DK if fault == "open" else _SHORT_SENSOR_DK
 
     def _of_role(self, role):

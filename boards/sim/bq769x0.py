@@ -96,7 +96,8 @@ class Bq769x0:
     Out: charge_on, discharge_on; balancing_inputs, a bit mask of the inputs as commanded; inputs:
     each cell's, from 0; neighbours_bled; gate_listener(time_us, charge_on, discharge_on);
     mode_listener(), called when `mode` changes.
-    cell_errors, stack_error, shunt_offset_v: as there, beyond what the factory found out.
+    sensor_b_kelvin: as there. cell_errors, stack_error, shunt_offset_v: as there, beyond what the
+    factory found out.
     gain_uv (365 to 396), offset_mv (-128 to 127): of its converter. board_pin: which TS pin's
     thermistor is at the switches, from 0, or None.
     """
@@ -119,6 +120,7 @@ class Bq769x0:
         self.frozen = False
         self.thermistor_faults = [None] * 4
         self.frozen_sensors = set()
+        self.sensor_b_kelvin = None
         self.open_wires = set()
         self.stuck_balance = set()
         self.neighbours_bled = 0

@@ -1,16 +1,13 @@
 """What the simulated BQ769x0 measures at its TS pins: thermistors, or the dies of its groups.
 
-The thermistor is a Semitec 103AT-2 (10 kohm) by Steinhart and Hart, from its data sheet's 67.77,
-10 and 2.228 kohm at -20, 25 and 70 C; the driver has it from a table instead. The pull-up (10 kohm
-to 3.3 V) and the dies' 1.200 V at 25 C, 4.2 mV less for each degree, are the data sheet's.
+The pull-up of a thermistor (10 kohm to 3.3 V) and the dies' 1.200 V at 25 C, 4.2 mV less for each
+degree, are the data sheet's.
 Assumed: all groups' dies are as warm as each other. A reading is off by one count now and then.
 """
 
-from math import exp, log
-
 from boards.sim.lcg import Lcg
+from boards.sim.thermistor import ZERO_C_K, resistance
 
-_A, _B, _C = 8.897696e-4, 2.5104203e-4, 1.9462573e-7
 _PULL_UP_OHM, _PULL_UP_V = 10_000, 3.3
 _DIE_25C_V, _DIE_V_PER_K = 1.200, 0.0042
 _STEP_V = 382e-6
@@ -44,29 +41,21 @@ class Sensors:
             elif fault is not None:
                 counts = _counts(_PULL_UP_V if fault == "open" else 0.0)
             else:
-                counts = _counts(self._thermistor_v(pack, place)) + (pin == jitter)
+                counts = _counts(_thermistor_v(chip, place)) + (pin == jitter)
             if not dies:
                 self._last[pin] = counts
             readings.append((pin, counts))
         return readings
 
-    def _thermistor_v(self, pack, place):
-        sites = pack.cell_temperature_c
-        ohm = _resistance(273.15 + (pack.board_temperature_c if place == _BOARD else sites[place]))
-        return _PULL_UP_V * ohm / (ohm + _PULL_UP_OHM)
+
+def _thermistor_v(chip, place):
+    pack = chip.pack
+    if place == _BOARD:
+        ohm = resistance(ZERO_C_K + pack.board_temperature_c)
+    else:
+        ohm = resistance(ZERO_C_K + pack.cell_temperature_c[place], chip.sensor_b_kelvin)
+    return _PULL_UP_V * ohm / (ohm + _PULL_UP_OHM)
 
 
 def _counts(volts):
     return max(0, min(_LAST, int(volts / _STEP_V + 0.5)))
-
-
-def _resistance(kelvin):
-    """Steinhart and Hart, solved for the resistance by halving."""
-    low, high = log(100.0), log(1e6)
-    for _ in range(30):
-        middle = (low + high) / 2
-        if 1 / (_A + _B * middle + _C * middle**3) > kelvin:
-            low = middle
-        else:
-            high = middle
-    return exp(low)

@@ -23,6 +23,7 @@ from array import array
 from afe.bq76952_blocks import blocks, put, put_float
 from afe.bq76952_image import Image
 from bms.sample import CORRECTED_CELLS, CORRECTED_CURRENT, CORRECTED_ZERO, effective_shunt
+from bms.table import give_back
 
 TAKEN = (
     "cell_overvoltage_trip_mv",
@@ -123,6 +124,7 @@ _TEMPERATURES = (
     (0x92A0, "fet_overtemperature", 1, 20),
     (0x92A3, "afe_overtemperature", 1, 22),
 )
+_OF_CELLS = 4  # of these, the first
 _COLDEST_C = -40  # SLUUBY2B: range of the thresholds
 _HOTTEST_C = 120
 
@@ -181,6 +183,10 @@ class Settings:
         for row in _TEMPERATURES:
             for end in ("_trip_dc", "_release_dc", "_delay_ms"):
                 self._temperature_indices.append(parameters.index(row[1] + end))
+        from afe.thermistors import Curve
+
+        give_back("afe.thermistors")
+        self._curve = Curve(self._values[parameters.index("cell_sensor")])
 
     def taken_value(self, name):
         """What the chip took for a name of TAKEN. Not for the fast path."""
@@ -287,19 +293,25 @@ class Settings:
         release_dc = self._values[self._temperature_indices[3 * row + 1]]
         delay_ms = self._values[self._temperature_indices[3 * row + 2]]
         delay_ms = temperature_delay_ms(delay_ms, self._value(_DELAY_MARGIN))
+        # Thresholds are in what the chip reads. The switches' sensor is a 103AT, the die is none.
+        curve = self._curve if row < _OF_CELLS else None
         if _TEMPERATURES[row][2]:
-            trip_c = _within(-(-(trip_dc + margin_dc) // 10), _COLDEST_C + 1, _HOTTEST_C)
-            release_c = _within(-(-release_dc // 10), _COLDEST_C, trip_c - 1)
+            trip_c = _within(
+                -(-_read(curve, trip_dc + margin_dc) // 10), _COLDEST_C + 1, _HOTTEST_C
+            )
+            release_c = _within(-(-_read(curve, release_dc) // 10), _COLDEST_C, trip_c - 1)
         else:
-            trip_c = _within((trip_dc - margin_dc) // 10, _COLDEST_C, _HOTTEST_C - 1)
-            release_c = _within(release_dc // 10, trip_c + 1, _HOTTEST_C)
+            trip_c = _within(_read(curve, trip_dc - margin_dc) // 10, _COLDEST_C, _HOTTEST_C - 1)
+            release_c = _within(_read(curve, release_dc) // 10, trip_c + 1, _HOTTEST_C)
         address = _TEMPERATURES[row][0]
         put(self._runs, address, 1, trip_c)
         put(self._runs, address + 1, 1, delay_ms // 1000)
         put(self._runs, address + 2, 1, release_c)
         at = _TEMPERATURES[row][3]
-        self.image.taken[at] = 10 * trip_c
-        self.image.taken[at + 1] = 10 * release_c
+        self.image.taken[at] = 10 * trip_c if curve is None else curve.true_dc(10 * trip_c)
+        self.image.taken[at + 1] = (
+            10 * release_c if curve is None else curve.true_dc(10 * release_c)
+        )
 
     def _update_currents(self, shunt):
         taken = self.image.taken
@@ -368,6 +380,11 @@ def temperature_delay_ms(software_ms, margin_ms):
     The ranges of both parameters keep it below 63 s.
     """
     return -(-(software_ms + margin_ms) // 1000) * 1000
+
+
+def _read(curve, true_dc):
+    """What the chip reads at this temperature."""
+    return true_dc if curve is None else curve.read_dc(true_dc)
 
 
 def _within(value, low, high):

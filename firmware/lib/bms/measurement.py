@@ -37,7 +37,7 @@ DAMAGED = 7  # what it sent arrived damaged
 SENSOR_SILENT = 8  # the external current sensor did not answer, or stands still
 
 # What the driver's answer means when it is no sample.
-_ANSWERS = ((CORRUPT, DAMAGED), (SENSOR_LOST, SENSOR_SILENT))
+_ANSWERS = {CORRUPT: DAMAGED, SENSOR_LOST: SENSOR_SILENT}
 
 
 class Measurement:
@@ -73,10 +73,7 @@ class Measurement:
             self._scanned = True
             self._scan_age_ms = 0
         if code != OK:
-            self.problem = LOST
-            for answer, problem in _ANSWERS:
-                if code == answer:
-                    self.problem = problem
+            self.problem = _ANSWERS.get(code, LOST)
             self._bad_samples += 1
         elif not self._scanned or (
             self._scan_age_ms and self._scan_age_ms + elapsed_ms > self.holdover_ms
@@ -111,11 +108,10 @@ class Measurement:
 
     def _judge_temperatures(self):
         sample = self.sample
-        temperatures = sample.temperature_dc
-        for index in range(len(temperatures)):
-            if temperatures[index] < _TEMPERATURE_DC[0]:
+        for temperature_dc in sample.temperature_dc:
+            if temperature_dc < _TEMPERATURE_DC[0]:
                 return THERMISTOR_OPEN
-            if temperatures[index] > _TEMPERATURE_DC[1]:
+            if temperature_dc > _TEMPERATURE_DC[1]:
                 return THERMISTOR_SHORT
         if (
             not _BOARD_DC[0] <= sample.board_temperature_dc <= _BOARD_DC[1]

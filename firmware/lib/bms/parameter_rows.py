@@ -45,6 +45,7 @@ ROWS = b"""
 1006|fet_thermistor|no yes|u16|0|1|0|afe|A sensor at the switches is fitted on HDQ; without it the chip's own temperature stands in
 1007|afe_crc|no yes|u16|0|1|0|restart|The measuring chip is a version that talks with CRC
 1008|afe_chip|bq76952 bq76920 bq76930 bq76940 bq76952_stack|u16|0|4|0|restart|Which measuring chip the board has: for 3 to 16 cells, 3 to 5, 6 to 10, 9 to 15; two of the first in a stack: 6 to 32
+1009|cell_sensor|103at b3380 b3435 b3950 b3977|u16|0|4|0|restart|What the cells' temperature sensors are: Semitec 103AT, or 10 kohm at 25 C with this B; the one at the switches is a 103AT
 
 # The fast path
 1010|step_period_ms|ms|u16|20|250|100|restart|Time between two measurements and decisions

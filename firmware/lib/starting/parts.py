@@ -12,6 +12,11 @@ _BQ769X0_HZ = 100000  # its bus is no faster
 def measuring_chip(board, parameters):
     """The driver, with that of a current sensor around it if there is one."""
     chip = _chip(board, parameters)
+    if parameters.value("cell_sensor"):
+        from afe.thermistors import true_sensors
+
+        give_back("afe.thermistors")
+        chip.sample_into = true_sensors(chip, parameters)
     if not parameters.value("current_sensor"):
         return chip
     from afe.ina228 import CurrentSensor, WithCurrentSensor
