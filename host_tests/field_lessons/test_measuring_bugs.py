@@ -98,7 +98,10 @@ def test_01_gates_follow_commands_and_status_bits_never_become_commands(before, 
 
 
 def test_01_the_gates_that_are_shown_are_those_that_are_on(silent):
+    moved_s = [time_us / 1e6 for time_us, _, _ in silent.end["trace"]]
     for status in statuses_between(silent, 1, 44):
+        if any(0 <= status["t_s"] - moved < 0.25 for moved in moved_s):
+            continue  # shown by the step after the one that moved them
         assert status["points"]["gates"] == status["truth"]["gates"]
 
 

@@ -17,6 +17,9 @@ from host_tests.boot.board_flash import Flash
 from host_tests.tools.pty_board import PtyBoard
 from host_tests.tools.small_firmware import small_checkout
 
+# Every file is compiled for four processors: a minute of work, more on a busy machine.
+pytestmark = pytest.mark.timeout(600)
+
 NAME = f"cellsteward-{dist.version()}"
 ARCHITECTURES = ("armv6m", "armv7emsp", "xtensawin", "rv32imc")
 
