@@ -30,7 +30,7 @@ from boards.sim.world import World
 CHARGE_OFF, DISCHARGE_OFF = 2, 3
 CAN_SELECT = 17
 
-FILES_START = 640 * 1024  # ports/rp2: 2 MB less the 1408 KB of files
+FILES_START, FILES_END = 640 * 1024, 2048 * 1024  # ports/rp2, RPI_PICO: 1408 KB at the end
 _LONGEST_READ = 64
 _CLOCK_HZ = 125_000_000
 _BITS = 9  # a byte on I2C with its acknowledgement
@@ -69,7 +69,7 @@ class Pico:
     @property
     def files(self) -> bytes:
         """The file system as it is in flash."""
-        return bytes(self.processor.flash[FILES_START:])
+        return bytes(self.processor.flash[FILES_START:FILES_END])
 
     @files.setter
     def files(self, image: bytes) -> None:
