@@ -94,7 +94,7 @@ test-rp2040: $(if $(UF2),$(STAMPS)/rp2040) ## Stock MicroPython on an emulated R
 	    echo "https://micropython.org/download/RPI_PICO, then: make test-rp2040 UF2=path/to/it"; \
 	else \
 	    UF2="$(abspath $(UF2))" RP2040PY_CLOCK_TICK_BATCH=64 \
-	        $(BIN)/python -m pytest -x -v -s host_tests/rp2040/lane.py $(ARGS) && \
+	        $(BIN)/python -m pytest -v -s host_tests/rp2040/lane.py $(ARGS) && \
 	    $(BIN)/python -m cellsteward.performance_docs; \
 	fi
 
