@@ -199,10 +199,9 @@ ROWS = (
         also=("afe_restarting",), blinds=True, recovers_s=HOLD_S + PROGRAM_S, hold_s=0.5,
         lasts_s=2, place=ONCE, cuts_coils=True,
     ),
-    # One restart is told as such; the third within ten minutes latches (docs/safety.md, 13), if it
-    # does not come while the chip is programmed: these are not counted (docs/known-gaps.md).
-    Row(
+    Row(  # one restart is told as such; the third within ten minutes latches (docs/safety.md, 13)
         "afe_brownouts", opens="cd", within_ms=LAW_MS, names=("afe_restarting", "afe_restarted"),
+        stubborn=("afe_restarting",), stubborn_s=12,
         # The chip's identity is asked for first (number 4 of the issue), so one that is not ours
         # is never programmed, and a chip without settings has none to lose: its restarts show no
         # sign. That it is another chip is what a person has to know.
