@@ -87,25 +87,31 @@ class Flash:
         return -_EIO if self._dead else 0
 
 
-def mount(path, repository):
-    """Make the file system a board has: littlefs at the root, the application in /slot_a.
-
-    The application is the checkout's own `firmware` folder, unmodified; the host's files are
-    under /host. Returns the flash.
-    """
+def mount_files(path):
+    """The littlefs in that file at the root, empty if the file is new; the host's files are under
+    /host. Returns the flash."""
     flash = Flash(path)
     if flash.fresh:
         vfs.VfsLfs2.mkfs(flash)
     host = vfs.VfsPosix("/")
     vfs.umount("/")
     vfs.mount(vfs.VfsLfs2(flash), "/")
+    vfs.mount(host, "/host")
+    return flash
+
+
+def mount(path, repository):
+    """Make the file system a simulated board has: `mount_files`, and the application in /slot_a.
+
+    The application is the checkout's own `firmware` folder, unmodified. Returns the flash.
+    """
+    flash = mount_files(path)
     if flash.fresh:
         os.mkdir("/boards")
         os.mkdir("/boards/sim")
         os.mkdir("/slot_a")
     vfs.mount(vfs.VfsPosix(repository + "/firmware"), "/slot_a")
     vfs.mount(vfs.VfsPosix(repository + "/boards/sim"), "/boards/sim")
-    vfs.mount(host, "/host")
     os.chdir("/")
     return flash
 

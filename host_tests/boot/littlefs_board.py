@@ -12,9 +12,7 @@ sys.path.insert(0, sys.argv[1])
 
 import os
 
-import vfs
-
-from boards.sim.flash import Flash
+from boards.sim.flash import mount_files
 from host_tests.boot import machine_double
 
 # So that the board's own folder /boards is found, not the checkout's.
@@ -23,13 +21,7 @@ for name in [name for name in sys.modules if name.startswith("boards")]:
 
 
 def mount(image):
-    flash = Flash(image)
-    if flash.fresh:
-        vfs.VfsLfs2.mkfs(flash)
-    host = vfs.VfsPosix("/")
-    vfs.umount("/")
-    vfs.mount(vfs.VfsLfs2(flash), "/")
-    vfs.mount(host, "/host")
+    mount_files(image)
     os.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
 

@@ -13,9 +13,7 @@ import sys
 
 sys.path[:] = ["", ".frozen"]
 
-import vfs  # noqa: E402 the path comes first
-
-from boards.sim.flash import Flash  # noqa: E402
+from boards.sim.flash import mount_files  # noqa: E402 the path comes first
 
 _FOLDER = 0x4000  # of ilistdir's type
 
@@ -49,12 +47,7 @@ def commission(settings):
 
 def main(image, folder, settings):
     checkout = os.getcwd()
-    device = Flash(image)
-    vfs.VfsLfs2.mkfs(device)
-    host = vfs.VfsPosix("/")
-    vfs.umount("/")
-    vfs.mount(vfs.VfsLfs2(device), "/")
-    vfs.mount(host, "/host")
+    mount_files(image)
     sys.path[:] = ["/host" + checkout + "/firmware/lib", ".frozen"]
     copy("/host" + folder, "")
     if settings:

@@ -11,18 +11,12 @@ import sys
 
 sys.path[:] = ["", ".frozen"]
 
-import vfs  # noqa: E402 the path comes first
-
-from boards.sim.flash import Flash  # noqa: E402
+from boards.sim.flash import mount_files  # noqa: E402 the path comes first
 
 
 def main(image):
     checkout = os.getcwd()
-    device = Flash(image)
-    host = vfs.VfsPosix("/")
-    vfs.umount("/")
-    vfs.mount(vfs.VfsLfs2(device), "/")
-    vfs.mount(host, "/host")
+    mount_files(image)
     sys.path[:] = ["/host" + checkout + "/firmware/lib", ".frozen"]
     from bms.parameters import Parameters
     from storage.configuration import Configuration
